@@ -1,0 +1,23 @@
+"""Named places where a test may end the process as `kill -9` would. Off unless a setting allows them."""
+
+import os
+import signal
+
+from django.conf import settings
+
+
+def hit(name: str) -> None:
+    """Kill this process if `CRASH_POINT` names this place and crash points are enabled.
+
+    With `CRASH_POINT_FLAG` set, the file of that path is removed first and its absence disarms the
+    point, so that a restarted process goes on.
+    """
+    if not settings.CRASH_POINTS_ENABLED or os.environ.get("CRASH_POINT") != name:
+        return
+    flag = os.environ.get("CRASH_POINT_FLAG")
+    if flag:
+        try:
+            os.unlink(flag)
+        except FileNotFoundError:
+            return
+    os.kill(os.getpid(), signal.SIGKILL)

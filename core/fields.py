@@ -1,0 +1,91 @@
+"""Model fields for ids, base units, addresses and hashes: wrong values cannot be stored."""
+
+from decimal import Decimal
+from functools import partial
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import models
+from eth_utils.address import is_address, to_checksum_address
+
+from core.ids import new_id
+
+
+class PrefixedIdField(models.CharField[str, str]):
+    """Primary key of the form `prefix_…`; see `core.ids`."""
+
+    def __init__(self, prefix: str, **kwargs: Any) -> None:
+        self.prefix = prefix
+        defaults = {"max_length": 40, "primary_key": True, "editable": False}
+        super().__init__(default=partial(new_id, prefix), **(defaults | kwargs))
+
+    def deconstruct(self) -> tuple[str, str, list[Any], dict[str, Any]]:
+        name, path, args, kwargs = super().deconstruct()
+        kwargs.pop("default", None)
+        kwargs["prefix"] = self.prefix
+        return name, path, args, kwargs
+
+
+class BaseUnitsField(models.DecimalField[int, int]):
+    """A whole number of base units up to 2^256-1; Python sees `int`, PostgreSQL `numeric(78,0)`."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**({"max_digits": 78, "decimal_places": 0} | kwargs))
+
+    def from_db_value(self, value: Any, expression: Any, connection: Any) -> int | None:
+        return None if value is None else int(value)
+
+    def to_python(self, value: Any) -> Any:
+        if value is None or isinstance(value, int):
+            return value
+        number = Decimal(str(value))
+        if number != number.to_integral_value():
+            raise ValidationError("Base units are whole numbers.")
+        return int(number)
+
+    def get_prep_value(self, value: Any) -> Any:
+        if isinstance(value, float):
+            raise TypeError("money is never a float")
+        return value if value is None or hasattr(value, "resolve_expression") else Decimal(int(value))
+
+    def get_db_prep_value(self, value: Any, connection: Any, prepared: bool = False) -> Any:
+        return value if prepared else self.get_prep_value(value)
+
+    def get_db_prep_save(self, value: Any, connection: Any) -> Any:
+        return value if hasattr(value, "as_sql") else self.get_prep_value(value)
+
+
+class AddressField(models.CharField[str, str]):
+    """An EVM address, stored with its EIP-55 checksum."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**({"max_length": 42} | kwargs))
+
+    def to_python(self, value: Any) -> Any:
+        if value in (None, ""):
+            return value
+        if not is_address(value):
+            raise ValidationError("Not an EVM address: 0x and 40 hexadecimal digits are needed.")
+        return to_checksum_address(value)
+
+    def get_prep_value(self, value: Any) -> Any:
+        return super().get_prep_value(self.to_python(value))
+
+
+class HashField(models.CharField[str, str]):
+    """32 bytes as 0x and 64 lower-case hexadecimal digits."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**({"max_length": 66} | kwargs))
+
+    def to_python(self, value: Any) -> Any:
+        if value in (None, ""):
+            return value
+        text = "0x" + value.hex() if isinstance(value, bytes) else str(value).lower()
+        digits = text.removeprefix("0x")
+        if len(digits) != 64 or any(digit not in "0123456789abcdef" for digit in digits):
+            raise ValidationError("A hash is 0x and 64 hexadecimal digits.")
+        return "0x" + digits
+
+    def get_prep_value(self, value: Any) -> Any:
+        return super().get_prep_value(self.to_python(value))

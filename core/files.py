@@ -1,0 +1,100 @@
+"""Files that people upload: content-addressed, told apart by content, bounded in size."""
+
+import hashlib
+from dataclasses import dataclass
+from typing import IO
+
+import puremagic
+from django.conf import settings
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+from django.core.files.uploadedfile import UploadedFile
+
+from core import clock
+from core.errors import FieldError, Invalid
+from core.models import StoredFile
+
+# Told by their first bytes. What a browser would run (HTML, SVG, scripts) is never among them.
+ALLOWED = {
+    "application/pdf": "PDF",
+    "image/png": "PNG",
+    "image/jpeg": "JPEG",
+    "image/gif": "GIF",
+    "image/webp": "WebP",
+    "application/zip": "ZIP",
+    "text/plain": "plain text",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """A stored file with the name its uploader gave it."""
+
+    file: StoredFile
+    name: str
+
+
+def save(upload: UploadedFile, *, pointer: str = "/file") -> Saved:
+    """Store an upload once by its SHA-256. Raises `Invalid` for empty, too large or unknown content."""
+    content = upload.read(settings.UPLOAD_LIMIT_BYTES + 1)
+    _check_size(len(content), pointer)
+    name = (upload.name or "file").replace("\\", "/").rsplit("/", 1)[-1][:120]
+    return Saved(save_bytes(content, sniff(content, pointer)), name)
+
+
+def save_bytes(content: bytes, media_type: str) -> StoredFile:
+    """Store bytes whose type is known; the same content gives the same row."""
+    digest = "0x" + hashlib.sha256(content).hexdigest()
+    path = storage_path(digest)
+    if not default_storage.exists(path):
+        default_storage.save(path, ContentFile(content))
+    stored, _ = StoredFile.objects.get_or_create(
+        sha256=digest,
+        defaults={"size": len(content), "media_type": media_type, "created": clock.now()},
+    )
+    return stored
+
+
+def open_file(stored: StoredFile) -> IO[bytes]:
+    """The stored bytes, for a download."""
+    return default_storage.open(storage_path(stored.sha256))
+
+
+def storage_path(sha256: str) -> str:
+    digits = sha256.removeprefix("0x")
+    return f"files/{digits[:2]}/{digits}"
+
+
+def sniff(content: bytes, pointer: str) -> str:
+    """The media type by content; `Invalid` when it is none of `ALLOWED`."""
+    media_type = _by_magic(content) or _as_text(content)
+    if media_type not in ALLOWED:
+        message = f"This kind of file is not accepted. Send {', '.join(sorted(ALLOWED.values()))}."
+        raise Invalid("file_type", message, [FieldError(pointer, "file_type", message)])
+    return media_type
+
+
+def _by_magic(content: bytes) -> str | None:
+    try:
+        matches = puremagic.magic_string(content)
+    except puremagic.PureError:
+        return None
+    found = [match.mime_type for match in matches if match.mime_type in ALLOWED and match.byte_match]
+    return found[0] if found and found[0] != "text/plain" else None
+
+
+def _as_text(content: bytes) -> str | None:
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError:
+        return None
+    return None if "\x00" in text or text.lstrip()[:1] == "<" else "text/plain"
+
+
+def _check_size(size: int, pointer: str) -> None:
+    limit = settings.UPLOAD_LIMIT_BYTES
+    if not size:
+        raise Invalid("file_empty", "The file is empty.", [FieldError(pointer, "file_empty", "Empty.")])
+    if size > limit:
+        message = f"The file is larger than {limit // 1_000_000} MB."
+        raise Invalid("file_too_large", message, [FieldError(pointer, "file_too_large", message)])

@@ -1,0 +1,102 @@
+"""RFC 9457 problem+json: every refusal of the API has the same shape and never shows a traceback."""
+
+from typing import Any
+
+import structlog
+from django.http import Http404
+from django.core.exceptions import PermissionDenied
+from rest_framework import exceptions, status
+from rest_framework.response import Response
+from rest_framework.views import set_rollback
+
+from core.errors import DomainError, FieldError
+
+log = structlog.get_logger(__name__)
+MEDIA_TYPE = "application/problem+json"
+
+_BY_STATUS = {
+    400: ("malformed", "The request is malformed"),
+    401: ("unauthenticated", "No valid API key"),
+    403: ("forbidden", "Not allowed"),
+    404: ("not_found", "Not found"),
+    405: ("method_not_allowed", "Method not allowed"),
+    406: ("not_acceptable", "Only JSON is served"),
+    409: ("conflict", "Not possible in this state"),
+    415: ("unsupported_media_type", "Only JSON is accepted"),
+    429: ("rate_limited", "Too many requests"),
+    500: ("internal_error", "Something failed on our side"),
+}
+
+
+def exception_handler(error: Exception, context: dict[str, Any]) -> Response:
+    """The answer to anything a view raised; what is unexpected is logged and told as a plain 500."""
+    set_rollback()
+    instance = context["request"].path
+    if isinstance(error, DomainError):
+        return problem(error.status, error.code, error.title, error.message, instance, error.errors)
+    if isinstance(error, exceptions.ValidationError):
+        return problem(
+            422,
+            "invalid",
+            "Some fields are not valid",
+            "Correct the fields listed in errors and send the request again.",
+            instance,
+            list(_field_errors(error.get_full_details())),
+        )
+    if isinstance(error, Http404):
+        return _plain(404, "There is no such object here.", instance)
+    if isinstance(error, PermissionDenied):
+        return _plain(403, "This key may not do that.", instance)
+    if isinstance(error, exceptions.APIException):
+        response = _plain(error.status_code, str(error.detail), instance)
+        for name in ("wait", "auth_header"):
+            value = getattr(error, name, None)
+            if value is not None:
+                response["Retry-After" if name == "wait" else "WWW-Authenticate"] = (
+                    str(int(value) + 1) if name == "wait" else value
+                )
+        return response
+    log.exception("api_error", path=instance)
+    return _plain(500, "The request failed on our side and has been recorded. Try again later.", instance)
+
+
+def problem(
+    status_code: int,
+    code: str,
+    title: str,
+    detail: str,
+    instance: str,
+    errors: list[FieldError] | None = None,
+) -> Response:
+    """One problem document as a response."""
+    request_id = structlog.contextvars.get_contextvars().get("request_id", "")
+    body = {
+        "type": f"/docs/errors#{code}",
+        "title": title,
+        "status": status_code,
+        "detail": detail,
+        "instance": instance,
+        "code": code,
+        "errors": [
+            {"pointer": item.pointer, "code": item.code, "message": item.message} for item in errors or []
+        ],
+        "request_id": str(request_id),
+    }
+    return Response(body, status=status_code, content_type=MEDIA_TYPE)
+
+
+def _plain(status_code: int, detail: str, instance: str) -> Response:
+    fallback = _BY_STATUS[500] if status_code >= status.HTTP_500_INTERNAL_SERVER_ERROR else _BY_STATUS[400]
+    code, title = _BY_STATUS.get(status_code, fallback)
+    return problem(status_code, code, title, detail, instance)
+
+
+def _field_errors(details: Any, pointer: str = "") -> Any:
+    if isinstance(details, dict) and set(details) == {"message", "code"}:
+        yield FieldError(pointer or "/", str(details["code"]), str(details["message"]))
+    elif isinstance(details, dict):
+        for name, inner in details.items():
+            yield from _field_errors(inner, f"{pointer}/{name}" if name != "non_field_errors" else pointer)
+    else:
+        for inner in details:
+            yield from _field_errors(inner, pointer)

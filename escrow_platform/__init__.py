@@ -1,0 +1,1 @@
+"""The Django project: settings, entry points, the embedded stack and the demo."""

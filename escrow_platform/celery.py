@@ -1,0 +1,11 @@
+"""The Celery application: a doorbell for work that PostgreSQL already holds."""
+
+import os
+
+from celery import Celery
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "escrow_platform.settings.local")
+
+app = Celery("holdfast")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks()

@@ -1,0 +1,21 @@
+"""One machine, embedded services, a chain of its own: the demo and development."""
+
+from escrow_platform.settings.base import *  # noqa: F403  (a settings module extends the base by design)
+from escrow_platform.settings.base import CLOCKS, env
+
+DEBUG = env.bool("DEBUG", default=False)
+SECRET_KEY = env.str("SECRET_KEY", default="local-only-not-secret-" + "0" * 40)
+ALLOWED_HOSTS = ["127.0.0.1", "localhost", "[::1]"]
+KEYSTORE_PASSWORD = env.str("KEYSTORE_PASSWORD", default="local-only")
+KEYSTORE_LIGHT = True
+DEMO = True
+ACCOUNT_EMAIL_VERIFICATION = "none"
+EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
+WHITENOISE_USE_FINDERS = True
+# An appeal window that a newcomer can sit through.
+CLOCKS = CLOCKS | {"appeal": env.int("APPEAL_SECONDS", default=15)}
+CLOCK_BOUNDS = {"inspect": (1, 14 * 86_400), "pay": (1, 14 * 86_400), "deliver": (1, 365 * 86_400)}

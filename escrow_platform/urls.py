@@ -1,0 +1,13 @@
+"""Every address of the site."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.urls import URLPattern, URLResolver, include, path
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("accounts/", include("allauth.urls")),
+    path("admin/", admin.site.urls),
+]
+
+websocket_urlpatterns: list[Any] = []
