@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import ValidationError
 from django.db import models
@@ -10,8 +10,14 @@ from eth_utils.address import is_address, to_checksum_address
 
 from core.ids import new_id
 
+if TYPE_CHECKING:
+    _CharField = models.CharField[str, str]
+    _DecimalField = models.DecimalField[int, int]
+else:  # Django's fields take no parameters at run time
+    _CharField, _DecimalField = models.CharField, models.DecimalField
 
-class PrefixedIdField(models.CharField[str, str]):
+
+class PrefixedIdField(_CharField):
     """Primary key of the form `prefix_…`; see `core.ids`."""
 
     def __init__(self, prefix: str, **kwargs: Any) -> None:
@@ -26,7 +32,7 @@ class PrefixedIdField(models.CharField[str, str]):
         return name, path, args, kwargs
 
 
-class BaseUnitsField(models.DecimalField[int, int]):
+class BaseUnitsField(_DecimalField):
     """A whole number of base units up to 2^256-1; Python sees `int`, PostgreSQL `numeric(78,0)`."""
 
     def __init__(self, **kwargs: Any) -> None:
@@ -55,7 +61,7 @@ class BaseUnitsField(models.DecimalField[int, int]):
         return value if hasattr(value, "as_sql") else self.get_prep_value(value)
 
 
-class AddressField(models.CharField[str, str]):
+class AddressField(_CharField):
     """An EVM address, stored with its EIP-55 checksum."""
 
     def __init__(self, **kwargs: Any) -> None:
@@ -72,7 +78,7 @@ class AddressField(models.CharField[str, str]):
         return super().get_prep_value(self.to_python(value))
 
 
-class HashField(models.CharField[str, str]):
+class HashField(_CharField):
     """32 bytes as 0x and 64 lower-case hexadecimal digits."""
 
     def __init__(self, **kwargs: Any) -> None:

@@ -78,8 +78,12 @@ def never_deleted() -> list[pgtrigger.Trigger]:
     """Rows stay for good: DELETE and TRUNCATE are refused by the database."""
     return [
         pgtrigger.Protect(name="no_delete", operation=pgtrigger.Delete),
-        pgtrigger.Protect(
-            name="no_truncate", operation=pgtrigger.Truncate, level=pgtrigger.Statement, when=pgtrigger.Before
+        pgtrigger.Trigger(
+            name="no_truncate",
+            operation=pgtrigger.Truncate,
+            level=pgtrigger.Statement,
+            when=pgtrigger.Before,
+            func="RAISE EXCEPTION 'rows of % are never deleted', TG_TABLE_NAME;",
         ),
     ]
 
