@@ -1,0 +1,49 @@
+"""How word travels upwards without an import: callables registered in `AppConfig.ready()`.
+
+Both are doorbells, rung after the commit: whoever misses one finds the same news in the tables.
+"""
+
+from collections.abc import Callable, Collection
+
+import structlog
+from django.db import transaction
+
+log = structlog.get_logger(__name__)
+
+HeadChange = Callable[[int, list[str]], None]
+Final = Callable[[int], None]
+_head_change: list[HeadChange] = []
+_final: list[Final] = []
+
+
+def on_head_change(callback: HeadChange) -> None:
+    """`callback(network_id, keys)`: pending transfers of these keys were seen, counted or orphaned."""
+    if callback not in _head_change:
+        _head_change.append(callback)
+
+
+def on_final(callback: Final) -> None:
+    """`callback(network_id)`: there are new final events."""
+    if callback not in _final:
+        _final.append(callback)
+
+
+def ring_head_change(network_id: int, keys: Collection[str]) -> None:
+    """Tell after the commit; silent without keys."""
+    if keys:
+        listed = sorted(set(keys))
+        transaction.on_commit(lambda: _tell(_head_change, network_id, listed))
+
+
+def ring_final(network_id: int) -> None:
+    """Tell after the commit that the sequence grew."""
+    transaction.on_commit(lambda: _tell(_final, network_id))
+
+
+def _tell(callbacks: list[Callable[..., None]], *args: object) -> None:
+    for callback in list(callbacks):
+        try:
+            callback(*args)
+        except Exception:
+            # The engine does not depend on its listeners; they heal from the tables.
+            log.exception("hook_failed", hook=getattr(callback, "__qualname__", repr(callback)))

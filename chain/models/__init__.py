@@ -1,0 +1,40 @@
+"""Tables of the chain engine; see `chain.services` for their only writers."""
+
+from chain.models.networks import Network, Provider, Token
+from chain.models.operations import Alarm
+from chain.models.reading import (
+    Block,
+    ContractLog,
+    FinalEvent,
+    FinalSequence,
+    LogInclusion,
+    Reorg,
+    ScanCoverage,
+    ScanCursor,
+    TokenTransfer,
+    TransferInclusion,
+    WatchedAddress,
+)
+from chain.models.sending import Attempt, Call, Sender, Transaction
+
+__all__ = [
+    "Alarm",
+    "Attempt",
+    "Block",
+    "Call",
+    "ContractLog",
+    "FinalEvent",
+    "FinalSequence",
+    "LogInclusion",
+    "Network",
+    "Provider",
+    "Reorg",
+    "ScanCoverage",
+    "ScanCursor",
+    "Sender",
+    "Token",
+    "TokenTransfer",
+    "Transaction",
+    "TransferInclusion",
+    "WatchedAddress",
+]

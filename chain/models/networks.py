@@ -1,0 +1,104 @@
+"""Networks, the nodes that speak for them, and the tokens that live on them."""
+
+from typing import ClassVar
+
+from django.db import models
+
+from core.fields import AddressField, BaseUnitsField, HashField
+from core.money import Amount, Unit
+
+GWEI = 10**9
+
+
+class Network(models.Model):
+    """One EVM chain with its policy. All fees are in wei, all times in seconds."""
+
+    class Finality(models.TextChoices):
+        TAG = "tag", "the node's finalized tag"
+        DEPTH = "depth", "a number of blocks"
+
+    slug = models.SlugField(max_length=40, unique=True)
+    name = models.CharField(max_length=80)
+    chain_id = models.PositiveBigIntegerField(unique=True)
+    is_local = models.BooleanField(default=False)
+    enabled = models.BooleanField(default=True)
+    explorer_url = models.URLField(blank=True)
+
+    finality = models.CharField(max_length=8, choices=Finality.choices, default=Finality.TAG)
+    finality_depth = models.PositiveIntegerField(default=0)
+    block_time = models.PositiveIntegerField(default=12)
+    start_block = models.PositiveBigIntegerField(default=0)
+
+    legacy_fees = models.BooleanField(default=False)
+    tip_floor = BaseUnitsField(default=GWEI // 10)
+    tip_ceiling = BaseUnitsField(default=5 * GWEI)
+    max_fee_cap = BaseUnitsField(default=300 * GWEI, help_text="wei per gas, never signed above")
+    cost_cap = BaseUnitsField(default=10**17, help_text="wei per transaction, never signed above")
+    market_multiple_cap = models.PositiveIntegerField(default=10)
+    resend_after = models.PositiveIntegerField(default=15)
+    bump_after_blocks = models.PositiveIntegerField(default=3)
+    bump_after_seconds = models.PositiveIntegerField(default=45)
+    max_attempts = models.PositiveIntegerField(default=12)
+
+    escrow_contract = AddressField(blank=True, default="")
+    escrow_code_hash = HashField(blank=True, default="")
+    halted_reason = models.CharField(
+        max_length=300, blank=True, default="", help_text="set: nothing is credited and nothing is paid out"
+    )
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Provider(models.Model):
+    """A JSON-RPC node. The lowest `priority` is asked first; the next takes over when it fails."""
+
+    network = models.ForeignKey(Network, on_delete=models.PROTECT, related_name="providers")
+    url = models.CharField(max_length=500)
+    priority = models.PositiveSmallIntegerField(default=0)
+    enabled = models.BooleanField(default=True)
+    final_number = models.PositiveBigIntegerField(
+        default=0, help_text="the highest final block it ever named: it must not move back"
+    )
+
+    class Meta:
+        ordering: ClassVar = ["priority", "pk"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["network", "url"], name="provider_once_per_network")
+        ]
+
+    def __str__(self) -> str:
+        from chain.rpc.transport import redacted
+
+        return redacted(self.url)
+
+
+class Token(models.Model):
+    """An ERC-20 token; amounts are whole base units of it."""
+
+    network = models.ForeignKey(Network, on_delete=models.PROTECT, related_name="tokens")
+    address = AddressField()
+    symbol = models.CharField(max_length=20)
+    decimals = models.PositiveSmallIntegerField()
+    min_amount = BaseUnitsField(default=1)
+    enabled = models.BooleanField(default=True)
+    paused = models.BooleanField(default=False, help_text="the token's own Pause was seen")
+    deprecated = models.BooleanField(default=False, help_text="the token's own Deprecate was seen")
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["network", "address"], name="token_once_per_network")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.symbol} on {self.network_id}"
+
+    @property
+    def unit(self) -> Unit:
+        """What amounts of this token are counted in."""
+        slug = self.network.slug
+        return Unit(f"{slug}:{self.address}", self.symbol, self.decimals, self.network.name)
+
+    def amount(self, units: int) -> Amount:
+        """`units` base units of this token."""
+        return Amount(units, self.unit)

@@ -1,0 +1,77 @@
+"""Reads for whoever stands above: what the head shows, and how far the final part was read."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import F, OuterRef, QuerySet, Subquery
+
+from chain.models import Network, ScanCursor, TokenTransfer, TransferInclusion, WatchedAddress
+
+
+@dataclass(frozen=True, slots=True)
+class PendingTransfer:
+    """A transfer to a watched address that a canonical block holds and that is not final yet."""
+
+    key: str
+    transfer: TokenTransfer
+    block_number: int
+    block_timestamp: datetime
+    confirmations: int
+
+    @property
+    def amount(self) -> int:
+        """Base units of `transfer.token`."""
+        return self.transfer.amount
+
+
+def _cursor(network: Network, lane: str) -> ScanCursor | None:
+    return ScanCursor.objects.filter(network=network, lane=lane).first()
+
+
+def head(network: Network) -> tuple[int, datetime] | None:
+    """Number and timestamp of the newest block read by the head lane; None before the first."""
+    cursor = _cursor(network, ScanCursor.Lane.HEAD)
+    return (cursor.number, cursor.timestamp) if cursor else None
+
+
+def final_head(network: Network) -> tuple[int, str, datetime] | None:
+    """Number, hash and timestamp of the newest final block; all up to it was read and is in the sequence."""
+    cursor = _cursor(network, ScanCursor.Lane.SAFE)
+    return (cursor.number, cursor.hash, cursor.timestamp) if cursor else None
+
+
+def pending_rows(network: Network) -> QuerySet[TransferInclusion]:
+    """Canonical inclusions of incoming transfers that are not final."""
+    return TransferInclusion.objects.filter(
+        block__network=network, block__canonical=True, transfer__final_block__isnull=True
+    )
+
+
+def pending_transfers(network: Network, keys: Collection[str]) -> list[PendingTransfer]:
+    """Transfers to the addresses watched under `keys`: canonical, not yet final, oldest first."""
+    top = head(network)
+    watched = dict(WatchedAddress.objects.filter(network=network, key__in=keys).values_list("address", "key"))
+    rows = (
+        pending_rows(network)
+        .filter(transfer__recipient__in=watched)
+        .select_related("transfer__token__network", "block")
+        .order_by("block__number", "log_index")
+    )
+    return [
+        PendingTransfer(
+            key=watched[row.transfer.recipient],
+            transfer=row.transfer,
+            block_number=row.block.number,
+            block_timestamp=row.block.timestamp,
+            confirmations=max(1, top[0] - row.block.number + 1) if top else 1,
+        )
+        for row in rows
+    ]
+
+
+def pending_keys(network: Network) -> list[str]:
+    """Keys of watched addresses with pending incoming transfers; its cost is theirs alone."""
+    key = WatchedAddress.objects.filter(network=network, address=OuterRef("transfer__recipient"))
+    rows = pending_rows(network).annotate(key=Subquery(key.values("key")[:1])).filter(key__isnull=False)
+    return sorted(set(rows.values_list(F("key"), flat=True)))
