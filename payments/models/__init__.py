@@ -1,0 +1,40 @@
+"""Deals, escrows, payouts and books."""
+
+from payments.models.books import Account, AccountKind, Entry, Journal
+from payments.models.deal import Deal, DealFile, DealVersion, Party, Role
+from payments.models.escrow import Delivery, DeliveryFile, Deposit, Escrow, RefundRequest
+from payments.models.payout import (
+    DECIDING,
+    EscrowPolicy,
+    KillSwitch,
+    LegKind,
+    Order,
+    OrderKind,
+    PayoutLeg,
+    ProjectionCursor,
+)
+
+__all__ = [
+    "DECIDING",
+    "Account",
+    "AccountKind",
+    "Deal",
+    "DealFile",
+    "DealVersion",
+    "Delivery",
+    "DeliveryFile",
+    "Deposit",
+    "Entry",
+    "Escrow",
+    "EscrowPolicy",
+    "Journal",
+    "KillSwitch",
+    "LegKind",
+    "Order",
+    "OrderKind",
+    "Party",
+    "PayoutLeg",
+    "ProjectionCursor",
+    "RefundRequest",
+    "Role",
+]

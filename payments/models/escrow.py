@@ -1,0 +1,218 @@
+"""Escrows: the money of one milestone, and everything that happened to it."""
+
+from typing import ClassVar
+
+from django.db import models
+from django_fsm import FSMField, transition
+
+from chain.models import Network, Token
+from core.fields import AddressField, BaseUnitsField, HashField, PrefixedIdField
+from core.models import StoredFile
+from core.money import Amount
+from core.states import append_only, state_guards
+from payments.models.deal import Deal, Party
+from payments.states import ESCROW, EscrowState
+
+
+class Escrow(models.Model):
+    """One set of on-chain terms, one escrow id, one deposit address, one state machine.
+
+    Amounts are base units of `token`. `remainder` is what the chain has not decided yet, known from
+    final events only.
+    """
+
+    id = PrefixedIdField("esc")
+    deal = models.ForeignKey(Deal, on_delete=models.PROTECT, related_name="escrows")
+    position = models.PositiveIntegerField()
+    title = models.CharField(max_length=120)
+    network = models.ForeignKey(Network, on_delete=models.PROTECT, related_name="+")
+    token = models.ForeignKey(Token, on_delete=models.PROTECT, related_name="+")
+    amount = BaseUnitsField()
+    fee_bps = models.PositiveIntegerField()
+    state = FSMField(default=EscrowState.PLANNED, protected=True, max_length=20)
+    # The agreed date, and the off-chain inspection time in seconds.
+    deliver_at = models.DateTimeField()
+    inspect_seconds = models.PositiveIntegerField()
+    # Fixed when opened; `terms` is the JSON of contracts.terms.Terms.
+    terms = models.JSONField(null=True)
+    chain_id_hash = HashField(blank=True)
+    vault_address = AddressField(blank=True)
+    arbiters = models.JSONField(default=list)
+    arbiters_threshold = models.PositiveIntegerField(default=0)
+    fund_by = models.DateTimeField(null=True)
+    # The chain's own last instant for a delivery; the backstop of the agreed date.
+    deliver_by = models.DateTimeField(null=True)
+    # From final chain events.
+    remainder = BaseUnitsField(default=0)
+    decided_seller = BaseUnitsField(default=0)
+    decided_buyer = BaseUnitsField(default=0)
+    dispute_round = models.PositiveIntegerField(default=0)
+    marked_until = models.DateTimeField(null=True)
+    # When the party may take everything back, because nothing was delivered in time.
+    take_back_open = models.BooleanField(default=False)
+    changes_requested = models.PositiveIntegerField(default=0)
+    # Where a failed or withdrawn dispute goes back to.
+    state_before_dispute = models.CharField(max_length=20, blank=True)
+    frozen = models.BooleanField(default=False)
+    held_reason = models.CharField(max_length=200, blank=True)
+    opened_at = models.DateTimeField(null=True)
+    funded_at = models.DateTimeField(null=True)
+    delivered_at = models.DateTimeField(null=True)
+    closed_at = models.DateTimeField(null=True)
+    created = models.DateTimeField()
+
+    class Meta:
+        ordering: ClassVar = ["deal", "position"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["deal", "position"], name="one_escrow_per_milestone"),
+            models.UniqueConstraint(
+                fields=["network", "chain_id_hash"],
+                condition=~models.Q(chain_id_hash=""),
+                name="chain_id_hash_once_per_network",
+            ),
+        ]
+        triggers: ClassVar = state_guards(ESCROW)
+
+    def __str__(self) -> str:
+        return f"{self.title} ({self.id})"
+
+    def in_token(self, units: int) -> Amount:
+        """`units` base units of this escrow's token."""
+        return Amount(units, self.token.unit)
+
+    @transition(field=state, source=ESCROW.sources(EscrowState.AWAITING_DEPOSIT), target="awaiting_deposit")
+    def to_awaiting_deposit(self) -> None: ...
+
+    @transition(field=state, source=ESCROW.sources(EscrowState.CONFIRMING), target=EscrowState.CONFIRMING)
+    def to_confirming(self) -> None: ...
+
+    @transition(field=state, source=ESCROW.sources(EscrowState.FUNDED), target=EscrowState.FUNDED)
+    def to_funded(self) -> None: ...
+
+    @transition(field=state, source=ESCROW.sources(EscrowState.DELIVERED), target=EscrowState.DELIVERED)
+    def to_delivered(self) -> None: ...
+
+    @transition(field=state, source=ESCROW.sources(EscrowState.RELEASING), target=EscrowState.RELEASING)
+    def to_releasing(self) -> None: ...
+
+    @transition(field=state, source=ESCROW.sources(EscrowState.REFUNDING), target=EscrowState.REFUNDING)
+    def to_refunding(self) -> None: ...
+
+    @transition(field=state, source=ESCROW.sources(EscrowState.DISPUTING), target=EscrowState.DISPUTING)
+    def to_disputing(self) -> None: ...
+
+    @transition(field=state, source=ESCROW.sources(EscrowState.DISPUTED), target=EscrowState.DISPUTED)
+    def to_disputed(self) -> None: ...
+
+    @transition(field=state, source=ESCROW.sources(EscrowState.SETTLING), target=EscrowState.SETTLING)
+    def to_settling(self) -> None: ...
+
+    @transition(field=state, source=ESCROW.sources(EscrowState.RELEASED), target=EscrowState.RELEASED)
+    def to_released(self) -> None: ...
+
+    @transition(field=state, source=ESCROW.sources(EscrowState.REFUNDED), target=EscrowState.REFUNDED)
+    def to_refunded(self) -> None: ...
+
+    @transition(field=state, source=ESCROW.sources(EscrowState.SETTLED), target=EscrowState.SETTLED)
+    def to_settled(self) -> None: ...
+
+    @transition(field=state, source=ESCROW.sources(EscrowState.EXPIRED), target=EscrowState.EXPIRED)
+    def to_expired(self) -> None: ...
+
+    @transition(field=state, source=ESCROW.sources(EscrowState.CANCELLED), target=EscrowState.CANCELLED)
+    def to_cancelled(self) -> None: ...
+
+
+class Deposit(models.Model):
+    """A final token transfer that reached an escrow's vault. Its identity is the log's, not the block's."""
+
+    id = PrefixedIdField("dep")
+    escrow = models.ForeignKey(Escrow, on_delete=models.PROTECT, related_name="deposits")
+    network = models.ForeignKey(Network, on_delete=models.PROTECT, related_name="+")
+    token = models.ForeignKey(Token, on_delete=models.PROTECT, related_name="+")
+    tx_hash = HashField()
+    # Ordinal of the log inside its transaction: one batch transaction may pay two escrows.
+    ordinal = models.PositiveIntegerField()
+    sender = AddressField()
+    amount = BaseUnitsField()
+    # Of `amount`: what counts towards the escrow, and what is the buyer's surplus.
+    counted = BaseUnitsField()
+    surplus = BaseUnitsField()
+    # Facts: under, over, late, extra, wrong_token.
+    flags = models.JSONField(default=list)
+    block_number = models.PositiveBigIntegerField()
+    block_time = models.DateTimeField()
+    created = models.DateTimeField()
+
+    class Meta:
+        ordering: ClassVar = ["created", "id"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["network", "token", "tx_hash", "ordinal"], name="deposit_identity"
+            )
+        ]
+        triggers: ClassVar = append_only()
+
+    def __str__(self) -> str:
+        return f"{self.amount} to {self.escrow_id}"
+
+
+class Delivery(models.Model):
+    """What the seller handed over: a note, files, or both."""
+
+    id = PrefixedIdField("dlv")
+    escrow = models.ForeignKey(Escrow, on_delete=models.PROTECT, related_name="deliveries")
+    note = models.TextField(blank=True)
+    created = models.DateTimeField()
+
+    class Meta:
+        ordering: ClassVar = ["created"]
+        triggers: ClassVar = append_only()
+
+    def __str__(self) -> str:
+        return f"delivery for {self.escrow_id}"
+
+
+class DeliveryFile(models.Model):
+    """One delivered file."""
+
+    id = PrefixedIdField("dvf")
+    delivery = models.ForeignKey(Delivery, on_delete=models.PROTECT, related_name="files")
+    file = models.ForeignKey(StoredFile, on_delete=models.PROTECT, related_name="+")
+    name = models.CharField(max_length=120)
+
+    class Meta:
+        triggers: ClassVar = append_only()
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class RefundRequest(models.Model):
+    """The buyer asks for everything back; silence of the seller means yes. A dispute closes it."""
+
+    class State(models.TextChoices):
+        ASKED = "asked"
+        ACCEPTED = "accepted"
+        DECLINED = "declined"
+        SILENT = "silent"
+        CLOSED = "closed"
+
+    id = PrefixedIdField("rfr")
+    escrow = models.ForeignKey(Escrow, on_delete=models.PROTECT, related_name="refund_requests")
+    asked_by = models.ForeignKey(Party, on_delete=models.PROTECT, related_name="+")
+    reason = models.TextField()
+    answer = models.TextField(blank=True)
+    state = models.CharField(max_length=10, choices=State.choices, default=State.ASKED)
+    created = models.DateTimeField()
+    answered_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["escrow"], condition=models.Q(state="asked"), name="one_open_refund_request"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"refund request for {self.escrow_id}: {self.state}"

@@ -1,0 +1,189 @@
+"""Orders to the chain and the payout legs they move."""
+
+from typing import ClassVar
+
+from django.db import models
+from django_fsm import FSMField, transition
+
+from chain.models import Call, Network
+from core.fields import AddressField, BaseUnitsField, HashField, PrefixedIdField
+from core.states import state_guards
+from payments.models.escrow import Escrow
+from payments.states import LEG, ORDER, LegState, OrderState
+
+
+class OrderKind(models.TextChoices):
+    """What is asked of the escrow contract. The first group decides money."""
+
+    PAY = "pay"
+    RULE = "rule"
+    RESCUE = "rescue"
+    PAY_LEG = "pay_leg"
+    CLAIM_UNFUNDED = "claim_unfunded"
+    MARK = "mark"
+    REOPEN = "reopen"
+    DISPUTE = "dispute"
+    WITHDRAW = "withdraw"
+    # Somebody else's transaction did it: seen in a final event, never ordered here.
+    FOREIGN = "foreign"
+
+
+# At most one live order among these for one escrow; `rescue` and `pay_leg` touch other money.
+DECIDING = (OrderKind.PAY, OrderKind.RULE, OrderKind.CLAIM_UNFUNDED)
+
+
+class Order(models.Model):
+    """One effect wanted on chain for one escrow, with the decision behind it.
+
+    `call` is the newest attempt; a retry names the one before. Amounts are base units of the escrow's
+    token. The outcome follows final events, never the receipt of our own transaction.
+    """
+
+    id = PrefixedIdField("ord")
+    escrow = models.ForeignKey(Escrow, on_delete=models.PROTECT, related_name="orders")
+    kind = models.CharField(max_length=16, choices=OrderKind.choices)
+    state = FSMField(default=OrderState.LIVE, protected=True, max_length=12)
+    to_seller = BaseUnitsField(default=0)
+    to_buyer = BaseUnitsField(default=0)
+    # The undecided remainder that the contract must still hold, else it reverts (rule T15).
+    left = BaseUnitsField(default=0)
+    reason = models.CharField(max_length=80)
+    actor_kind = models.CharField(max_length=20)
+    actor_id = models.CharField(max_length=80)
+    call = models.OneToOneField(Call, on_delete=models.PROTECT, null=True, related_name="+")
+    attempts = models.PositiveIntegerField(default=0)
+    # What a retry needs to write the same calldata again.
+    payload = models.JSONField(default=dict)
+    failure = models.CharField(max_length=300, blank=True)
+    created = models.DateTimeField()
+    closed_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering: ClassVar = ["created", "id"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["escrow"],
+                condition=models.Q(state__in=["live", "needs_human"], kind__in=[str(k) for k in DECIDING]),
+                name="one_live_deciding_order",
+            ),
+            models.UniqueConstraint(
+                fields=["escrow", "kind"],
+                condition=models.Q(state__in=["live", "needs_human"]) & ~models.Q(kind="pay_leg"),
+                name="one_live_order_per_kind",
+            ),
+        ]
+        triggers: ClassVar = state_guards(ORDER)
+
+    def __str__(self) -> str:
+        return f"{self.kind} for {self.escrow_id}: {self.state}"
+
+    @transition(field=state, source=ORDER.sources(OrderState.DONE), target=OrderState.DONE)
+    def to_done(self) -> None: ...
+
+    @transition(field=state, source=ORDER.sources(OrderState.FAILED), target=OrderState.FAILED)
+    def to_failed(self) -> None: ...
+
+    @transition(field=state, source=ORDER.sources(OrderState.SUPERSEDED), target=OrderState.SUPERSEDED)
+    def to_superseded(self) -> None: ...
+
+    @transition(field=state, source=ORDER.sources(OrderState.NEEDS_HUMAN), target=OrderState.NEEDS_HUMAN)
+    def to_needs_human(self) -> None: ...
+
+    @transition(field=state, source=ORDER.sources(OrderState.LIVE), target=OrderState.LIVE)
+    def to_live(self) -> None: ...
+
+
+class LegKind(models.TextChoices):
+    RELEASE = "release", "Release to the seller"
+    REFUND = "refund", "Refund to the buyer"
+    FEE = "fee", "Platform fee"
+    SURPLUS = "surplus", "Surplus to the buyer"
+
+
+class PayoutLeg(models.Model):
+    """One outgoing movement of one escrow. Paid at most once, by the final event that names it."""
+
+    id = PrefixedIdField("leg")
+    escrow = models.ForeignKey(Escrow, on_delete=models.PROTECT, related_name="legs")
+    order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="legs")
+    kind = models.CharField(max_length=8, choices=LegKind.choices)
+    n = models.PositiveIntegerField()
+    recipient = AddressField()
+    amount = BaseUnitsField()
+    state = FSMField(default=LegState.PLANNED, protected=True, max_length=12)
+    tx_hash = HashField(blank=True)
+    paid_at = models.DateTimeField(null=True)
+    created = models.DateTimeField()
+
+    class Meta:
+        ordering: ClassVar = ["created", "id"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["escrow", "kind", "n"], name="one_leg_per_escrow_kind_n")
+        ]
+        triggers: ClassVar = state_guards(LEG)
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.n} of {self.escrow_id}: {self.state}"
+
+    @transition(field=state, source=LEG.sources(LegState.ORDERED), target=LegState.ORDERED)
+    def to_ordered(self) -> None: ...
+
+    @transition(field=state, source=LEG.sources(LegState.PAID), target=LegState.PAID)
+    def to_paid(self) -> None: ...
+
+    @transition(field=state, source=LEG.sources(LegState.BLOCKED), target=LegState.BLOCKED)
+    def to_blocked(self) -> None: ...
+
+    @transition(field=state, source=LEG.sources(LegState.SUPERSEDED), target=LegState.SUPERSEDED)
+    def to_superseded(self) -> None: ...
+
+
+class EscrowPolicy(models.Model):
+    """What new escrows on a network are opened with: operator, fee recipient and seats."""
+
+    network = models.OneToOneField(Network, on_delete=models.PROTECT, primary_key=True, related_name="policy")
+    operator = AddressField()
+    fee_recipient = AddressField()
+    # Sorted addresses of the seats; n >= m + 2 for both thresholds.
+    seats = models.JSONField(default=list)
+    threshold = models.PositiveIntegerField(default=1)
+    four_eyes_threshold = models.PositiveIntegerField(default=2)
+
+    class Meta:
+        verbose_name_plural = "escrow policies"
+
+    def __str__(self) -> str:
+        return f"policy of {self.network_id}"
+
+
+class KillSwitch(models.Model):
+    """Stops intake, releases or refunds of a network; watchers and deadline work are never switched off."""
+
+    class Kind(models.TextChoices):
+        INTAKE = "intake"
+        RELEASE = "release"
+        REFUND = "refund"
+
+    network = models.ForeignKey(Network, on_delete=models.PROTECT, related_name="+")
+    kind = models.CharField(max_length=8, choices=Kind.choices)
+    stopped = models.BooleanField(default=False)
+    reason = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        verbose_name_plural = "kill switches"
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["network", "kind"], name="one_switch_per_network_and_kind")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} on {self.network_id}: {'stopped' if self.stopped else 'running'}"
+
+
+class ProjectionCursor(models.Model):
+    """How far the final events of a network have been applied."""
+
+    network = models.OneToOneField(Network, on_delete=models.PROTECT, primary_key=True, related_name="+")
+    seq = models.PositiveBigIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"{self.network_id} at {self.seq}"
