@@ -93,7 +93,8 @@ class IdempotencyRecord(models.Model):
     key = models.CharField(max_length=255)
     request_hash = HashField()
     response_status = models.PositiveSmallIntegerField()
-    response_body = models.JSONField()
+    # The exact text that was sent, so that a repeat gets the same bytes.
+    response_body = models.TextField()
     response_headers = models.JSONField(default=dict)
     created = models.DateTimeField(db_index=True)
 

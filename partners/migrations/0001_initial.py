@@ -36,7 +36,7 @@ class Migration(migrations.Migration):
                 ('key', models.CharField(max_length=255)),
                 ('request_hash', core.fields.HashField(max_length=66)),
                 ('response_status', models.PositiveSmallIntegerField()),
-                ('response_body', models.JSONField()),
+                ('response_body', models.TextField()),
                 ('response_headers', models.JSONField(default=dict)),
                 ('created', models.DateTimeField(db_index=True)),
                 ('partner', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='partners.partner')),
