@@ -49,3 +49,17 @@ class User(AbstractUser):
 
     def __str__(self) -> str:
         return f"{self.name} <{self.email}>"
+
+
+class StepUpFailure(models.Model):
+    """A wrong password where money was about to leave; the newest ones make the limit."""
+
+    id = models.BigAutoField(primary_key=True)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="step_up_failures")
+    created = models.DateTimeField()
+
+    class Meta:
+        indexes: ClassVar = [models.Index(fields=["user", "created"], name="step_up_by_user")]
+
+    def __str__(self) -> str:
+        return f"{self.user_id} at {self.created:%Y-%m-%d %H:%M:%S} UTC"
