@@ -1,0 +1,1 @@
+"""The escrow contracts and everything that speaks to them: terms, calldata, rulings, events."""

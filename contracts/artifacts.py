@@ -1,0 +1,136 @@
+"""The compiled contracts, their deterministic addresses and the transactions that deploy them."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from eth_utils.address import to_checksum_address
+from eth_utils.crypto import keccak
+
+_FOLDER = Path(__file__).resolve().parent / "artifacts"
+
+KEYLESS_DEPLOYER = "0x4e59b44847b379578588920cA78FbF26c0B4956C"
+"""The deterministic deployment proxy: it creates whatever code follows a 32-byte salt, by CREATE2."""
+
+_SALT = bytes(32)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Artifact:
+    """One compiled contract. `runtime` has zeros where immutables go; `expected_runtime` fills them in."""
+
+    name: str
+    abi: list[dict[str, Any]]
+    bytecode: bytes
+    runtime: bytes
+    immutables: tuple[tuple[int, int], ...]
+    storage_layout: list[dict[str, Any]]
+    source_hash: str
+    compiler: str
+    settings: Mapping[str, Any]
+
+    def with_immutable(self, address: str) -> bytes:
+        """The runtime code with `address` in every immutable place (no contract has two immutables)."""
+        code = bytearray(self.runtime)
+        word = bytes(12) + bytes.fromhex(address[2:])
+        for start, length in self.immutables:
+            code[start : start + length] = word
+        return bytes(code)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Deployment:
+    """One transaction to send, and what must be at `address` afterwards."""
+
+    name: str
+    to: str
+    data: bytes
+    address: str
+    runtime_hash: bytes
+
+
+@cache
+def load(name: str) -> Artifact:
+    """The committed artifact of `Escrow`, `Vault` or `TestUSDT`. Raises FileNotFoundError otherwise."""
+    raw = json.loads((_FOLDER / f"{name}.json").read_text())
+    return Artifact(
+        name=raw["name"],
+        abi=raw["abi"],
+        bytecode=bytes.fromhex(raw["bytecode"][2:]),
+        runtime=bytes.fromhex(raw["runtime"][2:]),
+        immutables=tuple((start, length) for start, length in raw["immutables"]),
+        storage_layout=raw["storage_layout"],
+        source_hash=raw["source_hash"],
+        compiler=raw["compiler"],
+        settings=raw["settings"],
+    )
+
+
+def create2_address(deployer: str, salt: bytes, init_code_hash: bytes) -> str:
+    """The address that CREATE2 gives, checksummed."""
+    digest = keccak(b"\xff" + bytes.fromhex(deployer[2:]) + salt + init_code_hash)
+    return to_checksum_address(digest[12:])
+
+
+def _first_child(parent: str) -> str:
+    """The address of the first contract that `parent` creates (contracts start at nonce 1)."""
+    return to_checksum_address(keccak(b"\xd6\x94" + bytes.fromhex(parent[2:]) + b"\x01")[12:])
+
+
+def keyless_address(name: str) -> str:
+    """Where the keyless deployer puts this contract, on every network."""
+    return create2_address(KEYLESS_DEPLOYER, _SALT, keccak(load(name).bytecode))
+
+
+ESCROW_ADDRESS = keyless_address("Escrow")
+"""The one escrow contract of this version, at the same address on every network."""
+
+VAULT_CODE_ADDRESS = _first_child(ESCROW_ADDRESS)
+"""The code that every vault is a clone of; the escrow contract creates it when it is deployed."""
+
+TEST_USDT_ADDRESS = keyless_address("TestUSDT")
+"""The test token, where a test network has it. Its owner is whoever signed the deployment."""
+
+_CLONE_INIT_CODE = (
+    bytes.fromhex("3d602d80600a3d3981f3363d3d373d3d3d363d73")
+    + bytes.fromhex(VAULT_CODE_ADDRESS[2:])
+    + bytes.fromhex("5af43d82803e903d91602b57fd5bf3")
+)
+VAULT_INIT_CODE_HASH = keccak(_CLONE_INIT_CODE)
+VAULT_CLONE_RUNTIME_HASH = keccak(_CLONE_INIT_CODE[10:])
+
+
+def vault_address(escrow_id: bytes) -> str:
+    """The deposit address of an escrow, before and after it has code."""
+    return create2_address(ESCROW_ADDRESS, escrow_id, VAULT_INIT_CODE_HASH)
+
+
+def expected_runtime_hashes() -> dict[str, bytes]:
+    """keccak256 of the code that must stand at each address once deployed."""
+    return {
+        ESCROW_ADDRESS: keccak(load("Escrow").with_immutable(VAULT_CODE_ADDRESS)),
+        VAULT_CODE_ADDRESS: keccak(load("Vault").with_immutable(ESCROW_ADDRESS)),
+    }
+
+
+def deploy_transactions() -> list[Deployment]:
+    """What deploys the product where the keyless deployer is. Anyone may send it; no argument, no key."""
+    return [_deployment("Escrow", expected_runtime_hashes()[ESCROW_ADDRESS])]
+
+
+def deploy_test_token() -> Deployment:
+    """The test token for networks of our own. The sender of this transaction owns it and may mint."""
+    return _deployment("TestUSDT", keccak(load("TestUSDT").runtime))
+
+
+def _deployment(name: str, runtime_hash: bytes) -> Deployment:
+    return Deployment(
+        name=name,
+        to=KEYLESS_DEPLOYER,
+        data=_SALT + load(name).bytecode,
+        address=keyless_address(name),
+        runtime_hash=runtime_hash,
+    )

@@ -1,0 +1,153 @@
+"""Calldata of every action. All calls but the token's go to `ESCROW_ADDRESS` and carry the full terms."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any
+
+from contracts import abi
+from contracts.terms import Terms
+
+NATIVE = "0x" + "00" * 20
+"""The token argument of `rescue` that means the native coin."""
+
+ITEM_GAS = 330_000
+"""The gas that the contract wants to have left when it starts an item of a batch."""
+
+
+class Side(IntEnum):
+    """On whose behalf a dispute is opened."""
+
+    BUYER = 0
+    SELLER = 1
+
+
+class LegKind(IntEnum):
+    """Kinds of payout leg that the contract can owe."""
+
+    RELEASE = 0
+    REFUND = 1
+    FEE = 2
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RulingParts:
+    """What the seats sign, in the contract's order. Amounts in base units, instants in unix seconds."""
+
+    to_seller: int
+    to_buyer: int
+    ruling_hash: bytes
+    round: int
+    not_before: int
+    deadline: int
+
+
+def pay(terms: Terms, *, to_seller: int, to_buyer: int, left: int) -> bytes:
+    """Decides a part, base units; `left` is the remainder expected: the call reverts at another."""
+    return _call("pay", terms, to_seller, to_buyer, left)
+
+
+def mark_delivered(terms: Terms) -> bytes:
+    """Starts the inspection clock. Seller or operator, funded, up to deliver-by."""
+    return _call("markDelivered", terms)
+
+
+def reopen_delivery(terms: Terms) -> bytes:
+    """Stops the inspection clock: changes are wanted. Buyer or operator, at most three times."""
+    return _call("reopenDelivery", terms)
+
+
+def claim_delivered(terms: Terms) -> bytes:
+    """The remainder to the seller once the inspection is over. Anyone."""
+    return _call("claimDelivered", terms)
+
+
+def claim_undelivered(terms: Terms) -> bytes:
+    """The remainder to the buyer once deliver-by is over without a mark. Anyone."""
+    return _call("claimUndelivered", terms)
+
+
+def claim_unfunded(terms: Terms) -> bytes:
+    """What came of too small a deposit back to the buyer once fund-by is over. Anyone."""
+    return _call("claimUnfunded", terms)
+
+
+def claim_fallback(terms: Terms) -> bytes:
+    """The split named in the terms once the arbitration period is over without a ruling. Anyone."""
+    return _call("claimFallback", terms)
+
+
+def dispute(terms: Terms, *, side: Side | int, evidence_hash: bytes) -> bytes:
+    """Freezes the running clock on behalf of `side`; the caller is that side or the operator."""
+    return _call("dispute", terms, int(side), evidence_hash)
+
+
+def withdraw_dispute(terms: Terms) -> bytes:
+    """Back to the state before. The side that opened it; the operator when the operator opened it."""
+    return _call("withdrawDispute", terms)
+
+
+def rule(
+    terms: Terms,
+    *,
+    to_seller: int,
+    to_buyer: int,
+    ruling_hash: bytes,
+    round: int,
+    not_before: int,
+    deadline: int,
+    signers: Sequence[str],
+    threshold: int,
+    signatures: Sequence[bytes],
+) -> bytes:
+    """Executes a ruling. `signers` ascending, `signatures` beside them, empty where a seat did not
+    sign: `rulings.sort_signatures` makes both. Anyone."""
+    parts = (to_seller, to_buyer, ruling_hash, round, not_before, deadline)
+    return _call("rule", terms, parts, list(signers), threshold, list(signatures))
+
+
+def settle(
+    terms: Terms,
+    *,
+    to_seller: int,
+    to_buyer: int,
+    deadline: int,
+    buyer_signature: bytes,
+    seller_signature: bytes,
+) -> bytes:
+    """Divides the remainder as both parties signed (`rulings.settlement_digest`). Anyone."""
+    return _call("settle", terms, to_seller, to_buyer, deadline, buyer_signature, seller_signature)
+
+
+def pay_leg(terms: Terms, *, kind: LegKind | int) -> bytes:
+    """Tries an owed leg again. Anyone."""
+    return _call("payLeg", terms, int(kind))
+
+
+def rescue(terms: Terms, *, token: str) -> bytes:
+    """Sends to the buyer what is not this escrow's: surplus, other tokens, `NATIVE` coin. Anyone."""
+    return _call("rescue", terms, token)
+
+
+def announce(terms: Terms) -> bytes:
+    """Emits the full terms. Anyone."""
+    return _call("announce", terms)
+
+
+def batch(items: Sequence[bytes]) -> bytes:
+    """Several actions in one transaction, each on its own."""
+    return abi.encode_call("Escrow", "batch", [list(items)])
+
+
+def erc20_transfer(to: str, amount: int) -> bytes:
+    """A plain token transfer, to be sent to the token; this is how an escrow is funded."""
+    return abi.encode_call("TestUSDT", "transfer", [to, amount])
+
+
+def test_token_mint(to: str, amount: int) -> bytes:
+    """The test token's faucet; its owner only."""
+    return abi.encode_call("TestUSDT", "mint", [to, amount])
+
+
+def _call(name: str, terms: Terms, *arguments: Any) -> bytes:
+    return abi.encode_call("Escrow", name, [terms.as_abi(), *arguments])
