@@ -4,9 +4,12 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from escrow_platform.stack import state
 from escrow_platform.stack.command import run_command
+from escrow_platform.stack.demo import DEFAULT_PORT
 from escrow_platform.stack.errors import StackError
 from escrow_platform.stack.interrupts import Interrupted, interruptible
+from escrow_platform.stack.orchestra import check_demo, run_demo
 from escrow_platform.stack.services import VARIABLES, scratch_run, start_services
 
 
@@ -30,6 +33,16 @@ def execute(options: argparse.Namespace) -> int:
     with scratch_run() as run:
         start_services(run, options.services, block_time=options.block_time)
         return run_command(run, argv)
+
+
+def demonstrate(options: argparse.Namespace) -> int:
+    return check_demo() if options.check else run_demo(options.port)
+
+
+def reset(_options: argparse.Namespace) -> int:
+    state.reset()
+    print("holdfast: people, deals and chain of the demo are gone.")
+    return 0
 
 
 def _services(text: str) -> list[str]:
@@ -56,6 +69,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     run.add_argument("command", nargs=argparse.REMAINDER, help="-- COMMAND ...")
     run.set_defaults(run=execute)
+    demo = verbs.add_parser("demo", help="run the whole product with its embedded services")
+    demo.add_argument("--check", action="store_true", help="on free ports, scratch data, ends by itself")
+    demo.add_argument("--port", type=int, default=DEFAULT_PORT, help="of the site")
+    demo.set_defaults(run=demonstrate)
+    verbs.add_parser("reset", help="delete the demo's data").set_defaults(run=reset)
     return parser
 
 

@@ -19,6 +19,11 @@ from escrow_platform.stack.readiness import Ended, NotReady, wait_ready
 
 NAME = "anvil"
 CHAIN_ID = 31337
+SAVE_EVERY = 2  # seconds
+# Every saved state lists all block hashes: with no bound, an hour of one-second blocks made a file of 90 MB
+# that kept a core busy with saving and took 20 s to load. So in a lasting chain, calls on blocks more than
+# about 40 behind the head fail.
+KEPT_STATES = 32
 ATTEMPTS = 3  # a free port can be taken by another process before anvil binds it
 _PLATFORMS = {
     ("Linux", "x86_64"): "linux-amd64",
@@ -39,9 +44,8 @@ def start(
 ) -> tuple[Child, str]:
     """Start a node. Returns it and its URL.
 
-    `block_time` in seconds; None mines one block per transaction. One slot per epoch makes the `finalized` tag
-    trail the head by two blocks. Without `scratch` the chain is saved below `folder` every two seconds and
-    continues from there at the next start.
+    `block_time` in seconds; None mines one block per transaction. One slot per epoch makes the `finalized`
+    tag trail the head by two blocks. Without `scratch` the chain is saved below `folder` and continues from there at the next start.
     """
     home = folder / "anvil"
     home.mkdir(mode=0o700, exist_ok=True)
@@ -112,12 +116,15 @@ def binary() -> Path:
 
 
 def _saving(home: Path) -> tuple[str, ...]:
-    return ("--state", str(home / "state.json"), "--state-interval", "2", "--preserve-historical-states")
+    return (
+        *("--state", str(home / "state.json"), "--state-interval", str(SAVE_EVERY)),
+        *("--preserve-historical-states", "--max-persisted-states", str(KEPT_STATES)),
+    )
 
 
 def _answers(url: str, chain_id: int) -> None:
     body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "eth_chainId", "params": []}).encode()
-    request = urllib.request.Request(url, body, {"Content-Type": "application/json"})  # noqa: S310
+    request = urllib.request.Request(url, body, {"Content-Type": "application/json"})
     try:
         with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=3) as reply:
             answer = json.load(reply)

@@ -1,8 +1,8 @@
 """The process that outlives the supervisor by a moment and clears up after it.
 
-The supervisor holds one end of a pipe. When that end closes, by a normal end as well as by `kill -9`, the guard
-ends whatever is left of the run (by process group, and by the mark every descendant carries in its environment)
-and deletes the scratch folder.
+The supervisor holds one end of a pipe. When that end closes, by a normal end as well as by `kill -9`, the
+guard ends whatever is left of the run (by process group, and by the mark every descendant carries in its
+environment) and deletes the scratch folder.
 """
 
 import os
@@ -25,7 +25,7 @@ GRACE = 5.0  # seconds between asking and killing
 class Guard:
     """The supervisor's side: tells the guard what to clear up. Close it last."""
 
-    def __init__(self) -> None:
+    def __init__(self, keeps_open: tuple[int, ...] = ()) -> None:
         self.mark = secrets.token_hex(12)
         environment = {key: value for key, value in os.environ.items() if key != MARK}
         self._process = subprocess.Popen(
@@ -36,6 +36,7 @@ class Guard:
             start_new_session=True,
             env=environment,
             cwd=CHECKOUT,
+            pass_fds=keeps_open,
         )
 
     def watch(self, pid: int) -> None:
@@ -103,7 +104,7 @@ def _left(mark: str, groups: set[int]) -> bool:
 
 def _marked(mark: str) -> list[psutil.Process]:
     found = []
-    for process in psutil.process_iter():
+    for process in psutil.process_iter():  # type: ignore[no-untyped-call]
         try:
             if process.environ().get(MARK) == mark and process.status() != psutil.STATUS_ZOMBIE:
                 found.append(process)
@@ -113,7 +114,7 @@ def _marked(mark: str) -> list[psutil.Process]:
 
 
 def _group_lives(group: int) -> bool:
-    for process in psutil.process_iter():
+    for process in psutil.process_iter():  # type: ignore[no-untyped-call]
         try:
             if os.getpgid(process.pid) == group and process.status() != psutil.STATUS_ZOMBIE:
                 return True

@@ -1,5 +1,6 @@
 """Where the stack keeps its files, and the proof that those folders are ours."""
 
+import contextlib
 import hashlib
 import os
 import pwd
@@ -20,7 +21,7 @@ def is_root() -> bool:
 
 def temp_root() -> Path:
     """The temporary folder; as root one that the unprivileged database user can reach as well."""
-    candidates = [Path(tempfile.gettempdir()), Path("/tmp"), Path("/var/tmp")]  # noqa: S108
+    candidates = [Path(tempfile.gettempdir()), Path("/tmp"), Path("/var/tmp")]
     for folder in candidates:
         if not is_root() or _others_may_pass(folder):
             return folder
@@ -41,21 +42,19 @@ def state_folder() -> Path:
     if not is_root() and os.access(CHECKOUT, os.W_OK):
         return CHECKOUT / ".holdfast"
     name = hashlib.sha256(os.fsencode(CHECKOUT)).hexdigest()[:12]
-    return Path("/var/tmp") / f"holdfast-{os.geteuid()}-{name}"  # noqa: S108
+    return Path("/var/tmp") / f"holdfast-{os.geteuid()}-{name}"
 
 
 def own_folder(folder: Path) -> Path:
-    """Create the folder (0755) or prove that it is ours: not a link, our uid, nobody else may write.
+    """Create the folder (0755) or prove that it is ours: not a link, our uid, not open to the world.
 
     Raises StackError otherwise: names in a shared temporary folder can be taken by another user.
     """
-    try:
+    with contextlib.suppress(FileExistsError):
         folder.mkdir(mode=0o755)
-    except FileExistsError:
-        pass
     found = folder.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o022:
-        raise StackError(f"{folder} is not a folder that only you may write; remove it and start again.")
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o002:
+        raise StackError(f"{folder} is not a folder of your own; remove it and start again.")
     return folder
 
 

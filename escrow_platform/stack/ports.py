@@ -6,7 +6,7 @@ import socket
 from escrow_platform.stack.errors import StackError
 
 HOST = "127.0.0.1"
-# Below the range from which the kernel takes ports of outgoing connections, so that none of those wins a race.
+# Below the range from which the kernel takes ports of outgoing connections, so that none of those races us.
 FREE_RANGE = range(20_000, 32_000)
 
 

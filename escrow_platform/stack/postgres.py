@@ -16,7 +16,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg2
-from psycopg2 import sql
 
 from escrow_platform.stack import paths
 from escrow_platform.stack.errors import StackError
@@ -114,7 +113,7 @@ def _data_folder(folder: Path) -> Path:
 
 
 def _create_cluster(install: Path, data: Path, password: str, *, scratch: bool) -> None:
-    """initdb into a neighbour folder, renamed when complete: an interrupted one is never mistaken for data."""
+    """initdb into a neighbour folder, renamed when complete: an interrupted one is never taken for data."""
     user = paths.unprivileged_user()
     building = data.with_name("building")
     shutil.rmtree(building, ignore_errors=True)
@@ -137,6 +136,7 @@ def _create_cluster(install: Path, data: Path, password: str, *, scratch: bool) 
     ]
     result = subprocess.run(
         command,
+        check=False,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         cwd="/",
@@ -164,17 +164,17 @@ def _password_for_initdb(home: Path, password: str) -> Path:
 
 def _ensure_database(port: int, password: str) -> None:
     try:
-        connection = psycopg2.connect(
+        connection = psycopg2.connect(  # type: ignore[no-untyped-call]
             host=HOST, port=port, user=USER, password=password, dbname="postgres", connect_timeout=3
         )
-    except psycopg2.OperationalError as reason:
+    except psycopg2.OperationalError as reason:  # type: ignore[attr-defined]
         raise NotReady(str(reason).strip()) from reason
     try:
         connection.autocommit = True
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE])
             if cursor.fetchone() is None:
-                cursor.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(DATABASE)))
+                cursor.execute(f"CREATE DATABASE {DATABASE}")
     finally:
         connection.close()
 
@@ -223,7 +223,7 @@ def _is_complete(folder: Path, wanted: dict[Path, int]) -> bool:
 
 
 def _open_for_reading(folder: Path) -> None:
-    """Only ever called on the copy we just made: the caller's umask must not hide it from the database user."""
+    """Only ever called on the copy we just made: the caller's umask must not hide it."""
     for entry in (folder, *folder.rglob("*")):
         entry.chmod(0o755 if entry.is_dir() or os.access(entry, os.X_OK) else 0o644)
 

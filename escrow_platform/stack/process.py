@@ -69,7 +69,7 @@ def spawn(
 ) -> Child:
     """Start a process in its own group that gets `death_signal` when our thread dies, even by SIGKILL.
 
-    Call it from a thread that lives as long as the child should: the kernel watches the thread, not the process.
+    Call it from a thread that lives as long as the child should: the kernel watches the thread.
     Output goes to `log` (appended), or to our own output when there is none.
     """
     output = log.open("ab") if log else None
@@ -81,7 +81,7 @@ def spawn(
             stdin=subprocess.DEVNULL if own_session else None,
             stdout=output,
             stderr=subprocess.STDOUT if output else None,
-            preexec_fn=_tie_to(os.getpid(), death_signal),
+            preexec_fn=_tie_to(os.getpid(), death_signal),  # noqa: PLW1509 (calls the kernel only)
             start_new_session=own_session,
             process_group=None if own_session else 0,
             user=user.pw_uid if user else None,

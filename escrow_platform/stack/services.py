@@ -54,9 +54,10 @@ def scratch_run() -> Iterator[Run]:
 
 
 @contextmanager
-def lasting_run(folder: Path) -> Iterator[Run]:
-    """A run whose data stays in the folder."""
-    guard = Guard()
+def lasting_run(folder: Path, lock: int) -> Iterator[Run]:
+    """A run whose data stays in the folder; the guard holds the folder's lock until all is cleared up."""
+    guard = Guard(keeps_open=(lock,))
+    os.close(lock)
     try:
         with _run(folder, guard, scratch=False) as run:
             yield run
