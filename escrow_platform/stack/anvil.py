@@ -45,7 +45,8 @@ def start(
     """Start a node. Returns it and its URL.
 
     `block_time` in seconds; None mines one block per transaction. One slot per epoch makes the `finalized`
-    tag trail the head by two blocks. Without `scratch` the chain is saved below `folder` and continues from there at the next start.
+    tag trail the head by two blocks. Without `scratch` the chain is saved below `folder` and continues from
+    there at the next start.
     """
     home = folder / "anvil"
     home.mkdir(mode=0o700, exist_ok=True)

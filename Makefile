@@ -1,0 +1,106 @@
+# Every command is one word; `make help` explains them.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+PORT ?= 8000
+ARGS ?=
+PY := .venv/bin/python
+STACK := $(PY) -m escrow_platform.stack
+CSS_IN := static/src/holdfast.css
+CSS_OUT := static/css/holdfast.css
+
+# The first Python on PATH that is new enough; PYTHON=... overrides.
+PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PIP_ROOT_USER_ACTION := ignore
+
+say = { echo "holdfast: $(1)" >&2; exit 1; }
+
+.PHONY: help setup demo demo-check demo-reset test check gas contracts schema css messages clean chromium
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: .venv/.installed node_modules/.installed ## Python and npm packages, at their pinned versions
+
+demo: setup ## the whole product on this machine: http://127.0.0.1:8000 (PORT=... for another)
+	@$(STACK) demo --port $(PORT)
+
+demo-check: setup ## the demo without a browser, on scratch data; ends by itself
+	@$(STACK) demo --check
+
+demo-reset: setup ## forget the people, deals and chain of the demo
+	@$(STACK) reset
+
+test: setup chromium ## all tests on real services; ARGS="tests/stack -k port" for some
+	@$(STACK) exec --scratch -- python -m pytest -n 2 $(ARGS)
+
+check: setup ## lint, format, types, import direction, migrations, API schema
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+	@.venv/bin/mypy .
+	@.venv/bin/lint-imports
+	@$(STACK) exec --scratch --services pg,redis -- python manage.py makemigrations --check --dry-run
+	@fresh=$$(mktemp); trap 'rm -f "$$fresh"' EXIT; \
+	$(PY) manage.py spectacular --validate --fail-on-warn --file "$$fresh"; \
+	diff -u docs/openapi.yaml "$$fresh" || $(call say,docs/openapi.yaml is not what the code says; run: make schema)
+
+gas: setup ## measure what each action costs on chain, write contracts/gas.json
+	@$(PY) -m contracts.gas
+
+contracts: setup ## the contracts' own tests
+	@$(PY) -m contracts.forge test
+
+schema: setup ## write docs/openapi.yaml from the code
+	@mkdir -p docs
+	@$(PY) manage.py spectacular --validate --fail-on-warn --file docs/openapi.yaml
+
+css: setup ## build the committed stylesheet
+	@node_modules/.bin/tailwindcss --input $(CSS_IN) --output $(CSS_OUT) --minify
+
+messages: setup ## collect the translatable sentences
+	@command -v xgettext > /dev/null || $(call say,gettext is missing; install it: apt-get install gettext)
+	@$(PY) manage.py makemessages --all --ignore node_modules --ignore .venv
+
+clean: ## remove what setup and the checks made; the demo's data stays
+	@rm -rf .venv node_modules staticfiles .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Stamps: a second setup takes no time, a changed requirement takes one install.
+
+.venv/.installed: requirements.txt requirements-dev.txt constraints.txt
+	@test -n "$(PYTHON)" || $(call say,Python 3.11 or newer is missing; install it or name one: make setup PYTHON=/path/to/python3.11)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| $(call say,$(PYTHON) is older than 3.11; name a newer one: make setup PYTHON=/path/to/python3.11)
+	@$(PYTHON) -c 'import ensurepip, venv' 2> /dev/null \
+		|| $(call say,This Python has no venv module; install it: apt-get install python3-venv)
+	@echo "Installing Python packages ..."
+	@test -x .venv/bin/pip || $(PYTHON) -m venv --clear .venv
+	@.venv/bin/pip install --quiet -r requirements-dev.txt -c constraints.txt \
+		|| $(call say,The Python packages could not be installed (pip says why above); check the network and run make setup again.)
+	@touch $@
+
+node_modules/.installed: package.json package-lock.json
+	@command -v node > /dev/null && command -v npm > /dev/null \
+		|| $(call say,Node is missing; install Node 20 or newer with npm.)
+	@node -e 'process.exit(Number(process.versions.node.split(".")[0]) < 20)' \
+		|| $(call say,Node $$(node --version) is too old; install Node 20 or newer.)
+	@echo "Installing npm packages ..."
+	@npm ci --silent --loglevel=error \
+		|| $(call say,The npm packages could not be installed (npm says why above); check the network and run make setup again.)
+	@touch $@
+
+chromium:
+	@for name in chromium chromium-browser google-chrome; do command -v $$name > /dev/null && exit 0; done; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
+		echo "Installing Chromium ..."; \
+		{ apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium > /dev/null; } \
+			|| $(call say,Chromium could not be installed (apt-get says why above); check the network and run make test again.); \
+	else \
+		$(call say,Chromium is missing and the browser tests need it; run: sudo apt-get install chromium); \
+	fi
