@@ -4,7 +4,7 @@ from pathlib import Path
 
 import environ
 
-from escrow_platform.settings.unfold import UNFOLD as UNFOLD
+from escrow_platform.settings.unfold import UNFOLD  # noqa: F401  (Django reads it here)
 
 env = environ.Env()
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
@@ -104,6 +104,16 @@ REDIS_URL = env.str("REDIS_URL", default="redis://127.0.0.1:6379/0")
 CHANNEL_LAYERS = {
     "default": {"BACKEND": "channels_redis.core.RedisChannelLayer", "CONFIG": {"hosts": [REDIS_URL]}}
 }
+CACHES = {
+    # Counters of sign-in limits: a process each, so that signing in works without Redis.
+    "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},
+    # The API's rate limits. Half a second is the most that a silent Redis may cost a request.
+    "throttle": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": REDIS_URL,
+        "OPTIONS": {"socket_connect_timeout": 0.5, "socket_timeout": 0.5},
+    },
+}
 CELERY_BROKER_URL = REDIS_URL
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
@@ -140,6 +150,7 @@ LOGIN_URL = "/accounts/login/"
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
 ACCOUNT_SIGNUP_FORM_CLASS = "accounts.forms.SignupForm"
+ACCOUNT_FORMS = {"login": "accounts.entrance.LoginForm", "signup": "accounts.entrance.SignupForm"}
 ACCOUNT_LOGOUT_REDIRECT_URL = "/"
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_EMAIL_VERIFICATION = "mandatory"
@@ -189,7 +200,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "DEFAULT_AUTHENTICATION_CLASSES": ["partners.authentication.ApiKeyAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "partners.schema.ApiSchema",
     "EXCEPTION_HANDLER": "core.problems.exception_handler",
     "UNAUTHENTICATED_USER": None,
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
@@ -202,7 +213,13 @@ SPECTACULAR_SETTINGS = {
     "SERVE_INCLUDE_SCHEMA": False,
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "COMPONENT_SPLIT_REQUEST": True,
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "partners.schema.document_problems",
+    ],
 }
+# Requests per window in seconds.
+API_RATE_LIMITS = {"key": (600, 60), "ip": (1200, 60)}
 
 # The engine ------------------------------------------------------------------------------------------
 
@@ -232,7 +249,11 @@ CLOCKS = {
     "backstop": 7 * 86_400,
     "revive": 48 * 3600,
 }
-CLOCK_BOUNDS = {"inspect": (3 * 86_400, 14 * 86_400), "pay": (3600, 14 * 86_400), "deliver": (86_400, 365 * 86_400)}
+CLOCK_BOUNDS = {
+    "inspect": (3 * 86_400, 14 * 86_400),
+    "pay": (3600, 14 * 86_400),
+    "deliver": (86_400, 365 * 86_400),
+}
 DEMO = False
 
 LOGGING = {

@@ -42,7 +42,7 @@ def deadlines() -> list[Rule]:
         Rule(
             "The buyer pays",
             clocks["pay"],
-            "The escrow expires. Late money is found and goes back, or the escrow is opened again if both want.",
+            "The escrow expires. Late money is found and goes back, or both of you open the escrow again.",
         ),
         Rule(
             "The seller delivers",
@@ -58,7 +58,7 @@ def deadlines() -> list[Rule]:
         Rule(
             "An answer to a dispute",
             clocks["dispute_answer"],
-            "It goes on to evidence; a ruling for the side that opened it is proposed, which a person still decides.",
+            "It goes on to evidence. A ruling for the opener is proposed; a person still decides.",
         ),
         Rule("Agreeing on a split", clocks["negotiate"], "Evidence opens."),
         Rule("Evidence", clocks["evidence"], "It closes. Later items are marked late, never hidden."),

@@ -1,0 +1,67 @@
+"""Before money leaves, the password is asked for again, and guessing it is bounded."""
+
+from datetime import timedelta
+
+import pytest
+from django import forms
+
+from accounts.models import StepUpFailure, User
+from accounts.stepup import MAX_FAILURES, REFUSED, WINDOW, StepUpMixin, confirm
+from core import clock
+
+PASSWORD = "correct horse battery"
+
+
+class ReleaseForm(StepUpMixin, forms.Form):
+    amount = forms.CharField()
+
+
+@pytest.fixture
+def bob(db):
+    return User.objects.create_user("bob@example.com", PASSWORD)
+
+
+def test_the_right_password_confirms_and_counts_nothing(bob):
+    assert confirm(bob, PASSWORD)
+    assert not StepUpFailure.objects.exists()
+
+
+def test_a_wrong_password_is_refused_and_counted(bob):
+    assert not confirm(bob, "guess")
+    assert StepUpFailure.objects.filter(user=bob).count() == 1
+
+
+def test_after_too_many_wrong_tries_even_the_right_password_is_refused(bob):
+    for _ in range(MAX_FAILURES):
+        confirm(bob, "guess")
+    assert not confirm(bob, PASSWORD)
+    assert StepUpFailure.objects.count() == MAX_FAILURES
+
+
+def test_the_limit_ends_after_its_window(bob):
+    for _ in range(MAX_FAILURES):
+        confirm(bob, "guess")
+    with clock.travelled(WINDOW + timedelta(seconds=1)):
+        assert confirm(bob, PASSWORD)
+
+
+def test_one_persons_failures_do_not_lock_another(bob):
+    sally = User.objects.create_user("sally@example.com", PASSWORD)
+    for _ in range(MAX_FAILURES):
+        confirm(bob, "guess")
+    assert confirm(sally, PASSWORD)
+
+
+def test_wrong_and_locked_give_the_same_sentence(bob):
+    wrong = ReleaseForm({"amount": "1", "password": "guess"}, user=bob)
+    assert wrong.errors["password"] == [REFUSED]
+    for _ in range(MAX_FAILURES):
+        confirm(bob, "guess")
+    locked = ReleaseForm({"amount": "1", "password": PASSWORD}, user=bob)
+    assert locked.errors["password"] == [REFUSED]
+
+
+def test_the_password_is_the_last_field_and_never_sent_back(bob):
+    form = ReleaseForm({"amount": "1", "password": "guess"}, user=bob)
+    assert list(form.fields) == ["amount", "password"]
+    assert "guess" not in form.as_p()
