@@ -144,6 +144,11 @@ def erc20_transfer(to: str, amount: int) -> bytes:
     return abi.encode_call("TestUSDT", "transfer", [to, amount])
 
 
+def erc20_approve(spender: str, amount: int) -> bytes:
+    """A token approval, for other people's contracts; escrows never need one."""
+    return abi.encode_call("TestUSDT", "approve", [spender, amount])
+
+
 def test_token_mint(to: str, amount: int) -> bytes:
     """The test token's faucet; its owner only."""
     return abi.encode_call("TestUSDT", "mint", [to, amount])

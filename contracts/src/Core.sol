@@ -122,16 +122,15 @@ abstract contract Core is IEscrow, ReentrancyGuardTransient {
         _slots[c.id] = Slots.pack(c.s);
     }
 
-    function _deploy(Case memory c) internal {
-        if (!c.deployed) Clones.cloneDeterministic(VAULT, c.id);
-    }
-
-    /// Decides `toSeller` and `toBuyer` of the remainder and pays the legs. With `direct` false nothing is tried now
-    /// and all is owed: after a loss the legs share what is there, whichever is asked for first.
+    /// Decides `toSeller` and `toBuyer` of the remainder and pays the legs. With `direct` the vault must hold the
+    /// part, or NotFunded. Without it nothing is tried now and all is owed: after a loss the legs share what is
+    /// there, whichever is asked for first.
     function _decide(Case memory c, Terms calldata t, uint256 toSeller, uint256 toBuyer, uint8 how, bool direct)
         internal
     {
+        if (direct && c.s.owing && _free(c, t) < toSeller + toBuyer) revert NotFunded();
         uint256 fee = _takeFee(c, t, toSeller, toBuyer);
+        uint256 release = toSeller - fee;
         c.s.left -= toSeller + toBuyer;
         if (c.s.left != 0) {
             ++c.s.seq;
@@ -139,16 +138,13 @@ abstract contract Core is IEscrow, ReentrancyGuardTransient {
         } else if (c.slot != 0) {
             delete _slots[c.id];
         }
-        _deploy(c);
-        uint256 paid;
-        if (direct) {
-            paid = _tryLeg(c, t, Leg.RELEASE, toSeller - fee) | _tryLeg(c, t, Leg.REFUND, toBuyer);
-            paid |= _tryLeg(c, t, Leg.FEE, fee);
-        }
-        _owe(c, Leg.RELEASE, toSeller - fee, paid);
-        _owe(c, Leg.REFUND, toBuyer, paid);
-        _owe(c, Leg.FEE, fee, paid);
-        emit Decided(c.id, msg.sender, how, toSeller - fee, toBuyer, fee, c.s.left, paid);
+        if (!c.deployed) Clones.cloneDeterministic(VAULT, c.id);
+        uint256 paid = direct ? _tryLegs(c, t, release, toBuyer, fee) : 0;
+        uint256 unpaid = _owe(c, Leg.RELEASE, release, paid) + _owe(c, Leg.REFUND, toBuyer, paid)
+            + _owe(c, Leg.FEE, fee, paid);
+        // Legs that were paid prove that the money was there; only a leg that failed needs a look at the balance.
+        if (direct && unpaid != 0 && IToken(t.token()).balanceOf(c.vault) < unpaid) revert NotFunded();
+        emit Decided(c.id, msg.sender, how, release, toBuyer, fee, c.s.left, paid);
     }
 
     /// Fee of a part = floor(fee of all that the seller got so far) - fee already taken: parts never add up to more,
@@ -170,12 +166,16 @@ abstract contract Core is IEscrow, ReentrancyGuardTransient {
         }
     }
 
-    /// Pays one leg in its own call frame; answers its bit when paid. A leg that fails has moved nothing and does not
-    /// stop the others.
-    function _tryLeg(Case memory c, Terms calldata t, uint8 kind, uint256 amount) internal returns (uint256) {
-        if (amount == 0) return 0;
-        bool ok = _pay(c.vault, t.token(), _recipient(t, kind), amount);
-        return ok ? 1 << kind : 0;
+    /// Pays each leg in its own call frame and answers a bit per kind that was paid. A leg that fails has moved
+    /// nothing and does not stop the others.
+    function _tryLegs(Case memory c, Terms calldata t, uint256 release, uint256 refund, uint256 fee)
+        private
+        returns (uint256 paid)
+    {
+        address token = t.token();
+        if (release != 0 && _pay(c.vault, token, t.seller(), release)) paid = 1 << Leg.RELEASE;
+        if (refund != 0 && _pay(c.vault, token, t.buyer(), refund)) paid |= 1 << Leg.REFUND;
+        if (fee != 0 && _pay(c.vault, token, t.feeTo(), fee)) paid |= 1 << Leg.FEE;
     }
 
     function _pay(address vault, address token, address to, uint256 amount) internal returns (bool ok) {
@@ -191,13 +191,14 @@ abstract contract Core is IEscrow, ReentrancyGuardTransient {
         if (gasleft() < LEG_GAS + LEG_GAS / 32 + 5_000) revert NotEnoughGas();
     }
 
-    function _owe(Case memory c, uint8 kind, uint256 amount, uint256 paid) private {
-        if (amount == 0 || paid & (1 << kind) != 0) return;
+    function _owe(Case memory c, uint8 kind, uint256 amount, uint256 paid) private returns (uint256) {
+        if (amount == 0 || paid & (1 << kind) != 0) return 0;
         _debts[c.id][kind].due += uint128(amount);
         if (c.s.left != 0 && !c.s.owing) {
             c.s.owing = true;
             _slots[c.id] = Slots.pack(c.s);
         }
+        return amount;
     }
 
     function _recipient(Terms calldata t, uint256 kind) internal pure returns (address) {

@@ -35,7 +35,6 @@ contract Escrow is Recovery {
         if (c.s.left != left) revert LeftChanged(c.s.left);
         // each at most 2^96 before they are added
         if (toSeller > left || toBuyer > left - toSeller || toSeller + toBuyer == 0) revert WrongAmount();
-        if (_free(c, t) < toSeller + toBuyer) revert NotFunded();
         _decide(c, t, toSeller, toBuyer, How.PAY, true);
     }
 
@@ -225,7 +224,6 @@ contract Escrow is Recovery {
         bytes32 digest = Messages.settlement(c.id, toSeller, toBuyer, left, c.s.seq, deadline);
         if (!Signatures.signedBy(t.buyer(), digest, buyerSignature)) revert Signatures.BadSignature(BUYER);
         if (!Signatures.signedBy(t.seller(), digest, sellerSignature)) revert Signatures.BadSignature(SELLER);
-        _requireFunded(c, t);
         _decide(c, t, toSeller, toBuyer, How.SETTLEMENT, true);
     }
 

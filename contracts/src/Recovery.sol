@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
+import {Clones} from "@openzeppelin/contracts/proxy/Clones.sol";
+
 import {Core, Leg} from "./Core.sol";
-import {State} from "./Slots.sol";
 import {Fault, Terms, TermsLib} from "./Terms.sol";
 import {IToken, Vault} from "./Vault.sol";
 
@@ -39,7 +40,7 @@ abstract contract Recovery is Core {
         uint256 amount = _rescuable(c, t, token, reserved);
         if (amount == 0) revert NothingToPay();
         if (reserved != 0 && c.slot == 0 && !c.deployed) _save(c, t);
-        _deploy(c);
+        if (!c.deployed) Clones.cloneDeterministic(VAULT, c.id);
         if (token == address(0)) {
             _payNative(c.vault, to, amount);
         } else if (token == t.token() || reserved == 0) {

@@ -1,0 +1,308 @@
+"""`python -m contracts.gas` measures what every path costs and writes `gas.json`.
+
+gasUsed from receipts on a throw-away chain: test USDT (within 1 % of mainnet's), 250 USDT, no fee, the seller
+holds none before, the buyer keeps some. Keys that begin with a deposit include the payer's transfer.
+"""
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from eth_account import Account
+from eth_utils.address import to_checksum_address
+from eth_utils.crypto import keccak
+
+from contracts import calls, rulings
+from contracts.artifacts import ESCROW_ADDRESS, TEST_USDT_ADDRESS
+from contracts.devchain import CHAIN_ID, DevChain, devchain
+from contracts.terms import DAY, ZERO_ADDRESS, Terms, arbiters_hash
+
+GAS_FILE = Path(__file__).resolve().parent / "gas.json"
+AMOUNT = 250_000_000
+
+TARGETS: dict[str, int] = {
+    "happy": 190_000,
+    "happy_gate": 200_000,
+    "delivered": 250_000,
+    "batch20": 158_000,
+    "batch20_warm": 137_000,
+    "raise": 67_500,
+    "dispute": 254_500,
+    "split": 284_500,
+    "timeout_buyer": 171_000,
+    "timeout_seller": 252_500,
+    "settle": 213_500,
+    "rescue": 71_000,
+}
+"""Measured gas must not exceed these."""
+
+ANCHORS: dict[str, int] = {
+    "token_transfer_empty": 63_197,
+    "token_transfer_holder": 46_109,
+    "token_approve": 48_561,
+}
+"""What the same calls cost on mainnet USDT: the test token must be close, or nothing here means anything."""
+
+
+class Failed(RuntimeError):
+    """A transaction of a measured path reverted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """One arbiter's key, made for measuring."""
+
+    key: bytes
+    address: str
+
+
+class Bench:
+    """Builds escrows and adds up what their transactions cost."""
+
+    def __init__(self, chain: DevChain) -> None:
+        self.chain = chain
+        self.stranger = chain.accounts[1]
+        self.operator = chain.accounts[2]
+        self.buyer_key = keccak(text="the buyer of the bench")
+        self.buyer: str = Account.from_key(self.buyer_key).address
+        self.seats = sorted((_seat(n) for n in range(3)), key=lambda seat: int(seat.address, 16))
+        self._numbers = count(1)
+        chain.rpc("anvil_impersonateAccount", self.buyer)
+        chain.rpc("anvil_setBalance", self.buyer, hex(10**20))
+        chain.mint(self.buyer, 10**15)
+
+    def terms(self, **changes: Any) -> Terms:
+        """Fresh terms: a seller that was never seen, clocks from now."""
+        number = next(self._numbers)
+        now = self.chain.now()
+        values: dict[str, Any] = {
+            "home_chain_id": CHAIN_ID,
+            "token": TEST_USDT_ADDRESS,
+            "amount": AMOUNT,
+            "buyer": self.buyer,
+            "seller": Account.from_key(keccak(text=f"seller {number}")).address,
+            "operator": self.operator,
+            "fee_recipient": ZERO_ADDRESS,
+            "fee_bps": 0,
+            "fund_by": now + DAY,
+            "deliver_by": now + 20 * DAY,
+            "inspection": 14 * DAY,
+            "arbitration": 120 * DAY,
+            "fallback_seller_bps": 5_000,
+            "arbiters": arbiters_hash([seat.address for seat in self.seats], 2),
+            "deal_hash": keccak(text=f"deal {number}"),
+        }
+        return Terms(**(values | changes))
+
+    def fund(self, terms: Terms) -> int:
+        """The payer's plain transfer."""
+        return self.token(calls.erc20_transfer(terms.vault_address(), terms.amount))
+
+    def token(self, data: bytes) -> int:
+        """A call of the token by the buyer."""
+        return self._cost(self.buyer, TEST_USDT_ADDRESS, data)
+
+    def act(self, data: bytes, sender: str | None = None) -> int:
+        """A call of the escrow contract, by the operator unless another is named."""
+        return self._cost(sender or self.operator, ESCROW_ADDRESS, data)
+
+    def ruling(self, terms: Terms, *, to_seller: int) -> bytes:
+        """A ruling that two of the three seats signed."""
+        parts: dict[str, Any] = {
+            "to_seller": to_seller,
+            "to_buyer": terms.amount - to_seller,
+            "ruling_hash": keccak(text="reasons"),
+            "round": 1,
+            "not_before": self.chain.now(),
+            "deadline": self.chain.now() + 30 * DAY,
+        }
+        digest = rulings.ruling_digest(terms, **parts)
+        given = {seat.address: sign(seat.key, digest) for seat in self.seats[:2]}
+        signers, signatures = rulings.sort_signatures([seat.address for seat in self.seats], 2, given)
+        return calls.rule(terms, **parts, signers=signers, threshold=2, signatures=signatures)
+
+    def _cost(self, sender: str, to: str, data: bytes) -> int:
+        receipt = self.chain.send(sender, to, data)
+        if not receipt.ok:
+            raise Failed(f"call {data[:4].hex()} to {to} reverted")
+        return receipt.gas
+
+
+def sign(key: bytes, digest: bytes) -> bytes:
+    """65 bytes r, s, v over a digest."""
+    return bytes(Account.unsafe_sign_hash(digest, key).signature)
+
+
+def happy(bench: Bench) -> int:
+    """Deposit, then release by the operator."""
+    terms = bench.terms()
+    return bench.fund(terms) + bench.act(_release(terms))
+
+
+def delivered(bench: Bench) -> int:
+    """Deposit, mark, release."""
+    terms = bench.terms()
+    return bench.fund(terms) + bench.act(calls.mark_delivered(terms)) + bench.act(_release(terms))
+
+
+def raise_alone(bench: Bench) -> int:
+    """Opening a dispute, alone."""
+    terms = bench.terms()
+    bench.fund(terms)
+    return bench.act(_dispute(terms))
+
+
+def dispute(bench: Bench) -> int:
+    """Deposit, dispute, 2 of 3 rule all to the buyer."""
+    return _ruled(bench, to_seller=0)
+
+
+def split(bench: Bench) -> int:
+    """Deposit, dispute, 2 of 3 rule half and half."""
+    return _ruled(bench, to_seller=AMOUNT // 2)
+
+
+def timeout_buyer(bench: Bench) -> int:
+    """Deposit, deliver-by passes, anyone claims for the buyer."""
+    terms = bench.terms()
+    spent = bench.fund(terms)
+    bench.chain.travel(terms.deliver_by + 1)
+    return spent + bench.act(calls.claim_undelivered(terms), bench.stranger)
+
+
+def timeout_seller(bench: Bench) -> int:
+    """Deposit, mark, the inspection passes, anyone claims for the seller."""
+    terms = bench.terms()
+    spent = bench.fund(terms) + bench.act(calls.mark_delivered(terms))
+    bench.chain.travel(bench.chain.now() + terms.inspection + 1)
+    return spent + bench.act(calls.claim_delivered(terms), bench.stranger)
+
+
+def settle(bench: Bench) -> int:
+    """Deposit, then half and half by two signatures."""
+    seller_key = keccak(text="the seller who signs")
+    terms = bench.terms(seller=Account.from_key(seller_key).address)
+    half = terms.amount // 2
+    deadline = bench.chain.now() + DAY
+    digest = rulings.settlement_digest(
+        terms, to_seller=half, to_buyer=half, left=terms.amount, seq=0, deadline=deadline
+    )
+    data = calls.settle(
+        terms,
+        to_seller=half,
+        to_buyer=half,
+        deadline=deadline,
+        buyer_signature=sign(bench.buyer_key, digest),
+        seller_signature=sign(seller_key, digest),
+    )
+    return bench.fund(terms) + bench.act(data, bench.stranger)
+
+
+def rescue(bench: Bench) -> int:
+    """A deposit that came after settlement goes back to the buyer; the rescue alone."""
+    terms = bench.terms()
+    bench.fund(terms)
+    bench.act(_release(terms))
+    bench.fund(terms)
+    return bench.act(calls.rescue(terms, token=TEST_USDT_ADDRESS), bench.stranger)
+
+
+def token_transfer_empty(bench: Bench) -> int:
+    """A plain transfer to somebody who holds none."""
+    return bench.token(calls.erc20_transfer(_fresh("empty"), AMOUNT))
+
+
+def token_transfer_holder(bench: Bench) -> int:
+    """A plain transfer to a holder."""
+    bench.token(calls.erc20_transfer(_fresh("holder"), AMOUNT))
+    return bench.token(calls.erc20_transfer(_fresh("holder"), AMOUNT))
+
+
+def token_approve(bench: Bench) -> int:
+    """A first approval."""
+    return bench.token(calls.erc20_approve(_fresh("spender"), AMOUNT))
+
+
+PATHS: dict[str, Callable[[Bench], int] | None] = {
+    "happy": happy,
+    "happy_gate": None,
+    "delivered": delivered,
+    "batch20": None,
+    "batch20_warm": None,
+    "raise": raise_alone,
+    "dispute": dispute,
+    "split": split,
+    "timeout_buyer": timeout_buyer,
+    "timeout_seller": timeout_seller,
+    "settle": settle,
+    "rescue": rescue,
+    "token_transfer_empty": token_transfer_empty,
+    "token_transfer_holder": token_transfer_holder,
+    "token_approve": token_approve,
+}
+"""How each key is measured; None needs a contract that this version does not have."""
+
+
+def measure() -> dict[str, dict[str, int | None]]:
+    """Measures every path on a chain of its own. Raises Failed when one reverts."""
+    with devchain() as chain:
+        bench = Bench(chain)
+        return {key: _row(key, path(bench) if path else None) for key, path in PATHS.items()}
+
+
+def table(rows: dict[str, dict[str, int | None]]) -> str:
+    """The measurements for a reader."""
+    lines = [f"{'path':24}{'gas':>10}{'target':>10}"]
+    for key, row in rows.items():
+        limit = row.get("target") or row.get("anchor")
+        lines.append(f"{key:24}{row['gas'] or '-':>10}{limit or '-':>10}{_verdict(row)}")
+    return "\n".join(lines)
+
+
+def _row(key: str, gas: int | None) -> dict[str, int | None]:
+    if key in ANCHORS:
+        return {"gas": gas, "anchor": ANCHORS[key]}
+    return {"gas": gas, "target": TARGETS[key]}
+
+
+def _verdict(row: dict[str, int | None]) -> str:
+    gas, target = row["gas"], row.get("target")
+    return "  OVER" if gas and target and gas > target else ""
+
+
+def _ruled(bench: Bench, *, to_seller: int) -> int:
+    terms = bench.terms()
+    spent = bench.fund(terms) + bench.act(_dispute(terms))
+    return spent + bench.act(bench.ruling(terms, to_seller=to_seller), bench.stranger)
+
+
+def _release(terms: Terms) -> bytes:
+    return calls.pay(terms, to_seller=terms.amount, to_buyer=0, left=terms.amount)
+
+
+def _dispute(terms: Terms) -> bytes:
+    return calls.dispute(terms, side=calls.Side.BUYER, evidence_hash=keccak(text="evidence"))
+
+
+def _seat(number: int) -> Seat:
+    key = keccak(text=f"seat {number}")
+    return Seat(key, Account.from_key(key).address)
+
+
+def _fresh(name: str) -> str:
+    return to_checksum_address(keccak(text=name)[12:])
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Writes `gas.json` and prints the table."""
+    rows = measure()
+    GAS_FILE.write_text(json.dumps(rows, indent=1) + "\n")
+    sys.stdout.write(table(rows) + "\n")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
