@@ -27,6 +27,7 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: .venv/.installed node_modules/.installed ## Python and npm packages, at their pinned versions
+	@:
 
 demo: setup ## the whole product on this machine: http://127.0.0.1:8000 (PORT=... for another)
 	@$(STACK) demo --port $(PORT)
@@ -88,7 +89,7 @@ clean: ## remove what setup and the checks made; the demo's data stays
 node_modules/.installed: package.json package-lock.json
 	@command -v node > /dev/null && command -v npm > /dev/null \
 		|| $(call say,Node is missing; install Node 20 or newer with npm.)
-	@node -e 'process.exit(Number(process.versions.node.split(".")[0]) < 20)' \
+	@node -e 'process.exit(Number(process.versions.node.split(".")[0]) < 20 ? 1 : 0)' \
 		|| $(call say,Node $$(node --version) is too old; install Node 20 or newer.)
 	@echo "Installing npm packages ..."
 	@npm ci --silent --loglevel=error \
