@@ -86,13 +86,15 @@ clean: ## remove what setup and the checks made; the demo's data stays
 		|| $(call say,The Python packages could not be installed (pip says why above); check the network and run make setup again.)
 	@touch $@
 
+# Not `npm ci`: it refuses a lock file without the optional builds for other platforms, which can not be listed
+# where a package index lacks them. Versions are exact in package.json, the lock is read and never written.
 node_modules/.installed: package.json package-lock.json
 	@command -v node > /dev/null && command -v npm > /dev/null \
 		|| $(call say,Node is missing; install Node 20 or newer with npm.)
 	@node -e 'process.exit(Number(process.versions.node.split(".")[0]) < 20 ? 1 : 0)' \
 		|| $(call say,Node $$(node --version) is too old; install Node 20 or newer.)
 	@echo "Installing npm packages ..."
-	@npm ci --silent --loglevel=error \
+	@npm install --no-save --silent --loglevel=error \
 		|| $(call say,The npm packages could not be installed (npm says why above); check the network and run make setup again.)
 	@touch $@
 
