@@ -96,6 +96,8 @@ node_modules/.installed: package.json package-lock.json
 	@echo "Installing npm packages ..."
 	@npm install --no-save --silent --loglevel=error \
 		|| $(call say,The npm packages could not be installed (npm says why above); check the network and run make setup again.)
+	@ls node_modules/@foundry-rs/anvil-*/bin/anvil > /dev/null 2>&1 \
+		|| $(call say,npm left out anvil: its download broke or it has no build for this platform; run make setup again.)
 	@touch $@
 
 chromium:
