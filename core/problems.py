@@ -3,9 +3,10 @@
 from typing import Any
 
 import structlog
-from django.http import Http404
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
+from django.http import Http404, HttpRequest, HttpResponse
 from rest_framework import exceptions, status
+from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
@@ -22,18 +23,23 @@ _BY_STATUS = {
     405: ("method_not_allowed", "Method not allowed"),
     406: ("not_acceptable", "Only JSON is served"),
     409: ("conflict", "Not possible in this state"),
+    412: ("stale", "The object has changed"),
+    413: ("too_large", "The request is too large"),
     415: ("unsupported_media_type", "Only JSON is accepted"),
+    422: ("invalid", "Some fields are not valid"),
+    423: ("held", "On hold"),
     429: ("rate_limited", "Too many requests"),
     500: ("internal_error", "Something failed on our side"),
+    503: ("unavailable", "Not available at the moment"),
 }
 
 
-def exception_handler(error: Exception, context: dict[str, Any]) -> Response:
+def exception_handler(error: Exception, context: dict[str, Any]) -> Response:  # noqa: PLR0911  (one line a kind)
     """The answer to anything a view raised; what is unexpected is logged and told as a plain 500."""
     set_rollback()
     instance = context["request"].path
     if isinstance(error, DomainError):
-        return problem(error.status, error.code, error.title, error.message, instance, error.errors)
+        return problem(error.status, error.code, error.title, error.message, instance, errors=error.errors)
     if isinstance(error, exceptions.ValidationError):
         return problem(
             422,
@@ -41,21 +47,18 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response:
             "Some fields are not valid",
             "Correct the fields listed in errors and send the request again.",
             instance,
-            list(_field_errors(error.get_full_details())),
+            errors=list(_field_errors(error.get_full_details())),
         )
     if isinstance(error, Http404):
         return _plain(404, "There is no such object here.", instance)
     if isinstance(error, PermissionDenied):
         return _plain(403, "This key may not do that.", instance)
     if isinstance(error, exceptions.APIException):
-        response = _plain(error.status_code, str(error.detail), instance)
-        for name in ("wait", "auth_header"):
-            value = getattr(error, name, None)
-            if value is not None:
-                response["Retry-After" if name == "wait" else "WWW-Authenticate"] = (
-                    str(int(value) + 1) if name == "wait" else value
-                )
-        return response
+        return _of_framework(error, instance)
+    if isinstance(error, RequestDataTooBig):
+        return _plain(413, "Send less in one request.", instance)
+    if isinstance(error, SuspiciousOperation | RecursionError):
+        return _plain(400, "The request cannot be read.", instance)
     log.exception("api_error", path=instance)
     return _plain(500, "The request failed on our side and has been recorded. Try again later.", instance)
 
@@ -66,6 +69,7 @@ def problem(
     title: str,
     detail: str,
     instance: str,
+    *,
     errors: list[FieldError] | None = None,
 ) -> Response:
     """One problem document as a response."""
@@ -83,6 +87,22 @@ def problem(
         "request_id": str(request_id),
     }
     return Response(body, status=status_code, content_type=MEDIA_TYPE)
+
+
+def as_http(request: HttpRequest, status_code: int, detail: str) -> HttpResponse:
+    """The same document outside the API's views: for Django's own error handlers."""
+    response = _plain(status_code, detail, request.path)
+    return HttpResponse(JSONRenderer().render(response.data), status=status_code, content_type=MEDIA_TYPE)
+
+
+def _of_framework(error: exceptions.APIException, instance: str) -> Response:
+    response = _plain(error.status_code, str(error.detail), instance)
+    wait, challenge = getattr(error, "wait", None), getattr(error, "auth_header", None)
+    if wait is not None:
+        response["Retry-After"] = str(max(int(wait), 1))
+    if challenge is not None:
+        response["WWW-Authenticate"] = challenge
+    return response
 
 
 def _plain(status_code: int, detail: str, instance: str) -> Response:

@@ -3,6 +3,8 @@
 from pathlib import Path
 
 import environ
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from escrow_platform.settings.unfold import UNFOLD  # noqa: F401  (Django reads it here)
 
@@ -111,7 +113,7 @@ CACHES = {
     "throttle": {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
         "LOCATION": REDIS_URL,
-        "OPTIONS": {"socket_connect_timeout": 0.5, "socket_timeout": 0.5},
+        "OPTIONS": {"socket_connect_timeout": 0.5, "socket_timeout": 0.5, "retry": Retry(NoBackoff(), 0)},
     },
 }
 CELERY_BROKER_URL = REDIS_URL
@@ -197,7 +199,7 @@ SECURE_REFERRER_POLICY = "same-origin"
 
 REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["core.parsers.BoundedJSONParser"],
     "DEFAULT_AUTHENTICATION_CLASSES": ["partners.authentication.ApiKeyAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_SCHEMA_CLASS": "partners.schema.ApiSchema",
@@ -220,6 +222,7 @@ SPECTACULAR_SETTINGS = {
 }
 # Requests per window in seconds.
 API_RATE_LIMITS = {"key": (600, 60), "ip": (1200, 60)}
+API_BODY_LIMIT = 256_000
 
 # The engine ------------------------------------------------------------------------------------------
 

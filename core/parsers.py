@@ -1,0 +1,46 @@
+"""Reading JSON from strangers: bounded in size and depth before it is parsed."""
+
+import re
+from collections.abc import Mapping
+from io import BytesIO
+from typing import IO, Any
+
+from django.conf import settings
+from django.core.exceptions import RequestDataTooBig
+from rest_framework.exceptions import ParseError
+from rest_framework.parsers import JSONParser
+
+DEEPEST = 32
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_BRACKET = re.compile(rb"[\[\]{}]")
+
+
+class BoundedJSONParser(JSONParser):
+    """JSON of at most `API_BODY_LIMIT` bytes and 32 levels.
+
+    The standard decoder recurses in C, and py_ecc (below web3) raises the interpreter's recursion limit:
+    text that is nested deeply enough would end the whole process.
+    """
+
+    def parse(
+        self,
+        stream: IO[Any],
+        media_type: str | None = None,
+        parser_context: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """The decoded value. Raises 413 for too many bytes, 400 for what is no JSON or nested too deeply."""
+        raw = stream.read(settings.API_BODY_LIMIT + 1)
+        if len(raw) > settings.API_BODY_LIMIT:
+            raise RequestDataTooBig("the body is too large")
+        if _too_deep(raw):
+            raise ParseError(f"JSON may be nested {DEEPEST} levels deep.")
+        return super().parse(BytesIO(raw), media_type, parser_context)
+
+
+def _too_deep(raw: bytes) -> bool:
+    depth = 0
+    for match in _BRACKET.finditer(_STRING.sub(b"", raw)):
+        depth += 1 if match.group() in b"[{" else -1
+        if depth > DEEPEST:
+            return True
+    return False

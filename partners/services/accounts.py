@@ -1,0 +1,26 @@
+"""Partners themselves."""
+
+from django.db import transaction
+
+from accounts.models import User
+from core import audit, clock
+from core.actors import Actor
+from partners.models import Partner
+
+
+@transaction.atomic
+def create_partner(*, name: str, owner: User, actor: Actor) -> Partner:
+    """A new marketplace; `owner` is the person who answers for it."""
+    partner = Partner.objects.create(name=name, owner=owner, created=clock.now())
+    audit.write("partner.created", subject_id=partner.pk, actor_id=actor.id, actor_label=actor.label)
+    return partner
+
+
+@transaction.atomic
+def set_enabled(partner: Partner, *, enabled: bool, actor: Actor) -> None:
+    """Switch all keys of a partner off or on; saying the same twice changes nothing."""
+    changed = Partner.objects.filter(pk=partner.pk, enabled=not enabled).update(enabled=enabled)
+    partner.enabled = enabled
+    if changed:
+        action = "partner.enabled" if enabled else "partner.disabled"
+        audit.write(action, subject_id=partner.pk, actor_id=actor.id, actor_label=actor.label)

@@ -1,0 +1,79 @@
+"""What every view of the API shares: key, scope, limits, preconditions."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
+
+from django.http import HttpRequest
+from rest_framework.exceptions import NotFound, Throttled
+from rest_framework.permissions import BasePermission, IsAuthenticated
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from core.errors import Forbidden
+from partners.authentication import ApiKeyAuthentication, Caller
+from partners.models import Scope
+from partners.throttling import AddressThrottle, KeyThrottle, WindowThrottle
+
+
+class HasScope(BasePermission):
+    """The key carries the scope that the view names for this method. Raises 403 `scope_missing`."""
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        scopes: Mapping[str, str] = getattr(view, "scopes", {})
+        needed = scopes.get(request.method or "")
+        if needed and needed not in request.user.key.scopes:
+            raise Forbidden("scope_missing", f"This needs a key with the scope “{needed}”.")
+        return True
+
+
+class ApiView(APIView):
+    """A view for partners. `scopes` names for each method what the key must carry."""
+
+    scopes: ClassVar[Mapping[str, str]] = {"GET": Scope.READ, "HEAD": Scope.READ}
+    authentication_classes = (ApiKeyAuthentication,)
+    permission_classes = (IsAuthenticated, HasScope)
+    metadata_class = None  # OPTIONS tells nothing that the schema does not tell better
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Limit the address before looking at the key, then the key before looking at the request."""
+        self._limits: list[WindowThrottle] = []
+        self._limit(request, AddressThrottle())
+        super().initial(request, *args, **kwargs)
+        self._limit(request, KeyThrottle())
+
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Response:
+        answer: Response = super().finalize_response(request, response, *args, **kwargs)
+        standings = [limit.standing for limit in getattr(self, "_limits", []) if limit.standing]
+        if standings:
+            answer["RateLimit-Policy"] = ", ".join(standing.policy_field for standing in standings)
+            answer["RateLimit"] = ", ".join(standing.field for standing in standings)
+        answer["Cache-Control"] = "no-store"
+        return answer
+
+    @property
+    def caller(self) -> Caller:
+        """The partner behind the key, in the key's mode."""
+        caller: Caller = self.request.user
+        return caller
+
+    def _limit(self, request: Request, limit: WindowThrottle) -> None:
+        self._limits.append(limit)
+        if not limit.allow_request(request, self):
+            raise Throttled(limit.wait())
+
+
+class NothingHere(ApiView):
+    """Every address below the API's root that is no resource: 404 as problem+json, also without a key."""
+
+    authentication_classes = ()
+    permission_classes = ()
+    schema = None
+
+    def _refuse(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        raise NotFound
+
+    get = post = put = patch = delete = head = options = trace = _refuse
+
+
+nothing_here: Callable[[HttpRequest], Response] = NothingHere.as_view()

@@ -1,0 +1,111 @@
+"""A repeat has no second effect; a refusal leaves nothing; two at once are never both carried out."""
+
+import threading
+from datetime import timedelta
+
+import pytest
+from django.db import connection, transaction
+from rest_framework.test import APIClient
+
+from core import clock
+from partners import idempotency
+from partners.models import IdempotencyRecord, Partner
+from partners.services.keys import IssuedKey
+from tests.partners.conftest import client_of
+
+pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.partners.urls")]
+ADDRESS = "/api/v1/counter"
+
+
+def test_a_post_without_a_key_is_refused_and_does_nothing(api: APIClient) -> None:
+    response = api.post(ADDRESS, {})
+    assert (response.status_code, response.json()["code"]) == (400, "idempotency_key_missing")
+    assert Partner.objects.get().name == "Market"
+
+
+@pytest.mark.parametrize("key", ["x" * 256, "é", "a\tb"])
+def test_a_malformed_key_is_refused(api: APIClient, key: str) -> None:
+    assert api.post(ADDRESS, {}, HTTP_IDEMPOTENCY_KEY=key).status_code == 400
+
+
+def test_a_repeat_gets_the_same_bytes_and_no_second_effect(api: APIClient) -> None:
+    first = api.post(ADDRESS, {"a": 1}, HTTP_IDEMPOTENCY_KEY="k")
+    again = api.post(ADDRESS, {"a": 1}, HTTP_IDEMPOTENCY_KEY="k")
+    assert first.status_code == again.status_code == 201
+    assert first.content == again.content
+    assert first["ETag"] == again["ETag"]
+    assert "Idempotency-Replayed" not in first and again["Idempotency-Replayed"] == "true"
+    assert Partner.objects.get().name == "Market+"
+
+
+def test_the_same_key_with_another_payload_is_refused(api: APIClient) -> None:
+    api.post(ADDRESS, {"a": 1}, HTTP_IDEMPOTENCY_KEY="k")
+    response = api.post(ADDRESS, {"a": 2}, HTTP_IDEMPOTENCY_KEY="k")
+    assert (response.status_code, response.json()["code"]) == (422, "idempotency_key_reused")
+    assert Partner.objects.get().name == "Market+"
+
+
+@pytest.mark.parametrize(("payload", "status"), [({"refuse": 1}, 409), ({"break": 1}, 500)])
+def test_a_refused_or_failed_request_leaves_nothing(
+    api: APIClient, payload: dict[str, int], status: int
+) -> None:
+    assert api.post(ADDRESS, payload, HTTP_IDEMPOTENCY_KEY="k").status_code == status
+    assert Partner.objects.get().name == "Market"
+    assert not IdempotencyRecord.objects.exists()
+    assert api.post(ADDRESS, {}, HTTP_IDEMPOTENCY_KEY="k").status_code == 201
+
+
+def test_a_repeat_is_replayed_although_its_precondition_is_stale_by_now(api: APIClient) -> None:
+    tag = api.get(ADDRESS)["ETag"]
+    headers = {"HTTP_IDEMPOTENCY_KEY": "k", "HTTP_IF_MATCH": tag}
+    assert api.post(ADDRESS, {}, **headers).status_code == 201
+    assert api.post(ADDRESS, {}, **headers).status_code == 201
+    stale = api.post(ADDRESS, {}, HTTP_IDEMPOTENCY_KEY="other", HTTP_IF_MATCH=tag)
+    assert (stale.status_code, stale.json()["code"]) == (412, "stale")
+    assert Partner.objects.get().name == "Market+"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_while_the_first_still_runs_a_second_is_refused_at_once(api: APIClient) -> None:
+    partner = Partner.objects.get()
+    status = []
+
+    def rival() -> None:
+        status.append(api.post(ADDRESS, {}, HTTP_IDEMPOTENCY_KEY="k").json()["code"])
+        connection.close()
+
+    with transaction.atomic():
+        name = f"idempotency:{partner.pk}:False:k"
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 11))", [name])
+        thread = threading.Thread(target=rival)
+        thread.start()
+        thread.join(timeout=20)
+    assert status == ["request_still_running"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_ten_at_once_one_has_an_effect(issued: IssuedKey) -> None:
+    start = threading.Barrier(10)
+    codes: list[int] = []
+
+    def call() -> None:
+        start.wait()
+        codes.append(client_of(issued.secret).post(ADDRESS, {}, HTTP_IDEMPOTENCY_KEY="k").status_code)
+        connection.close()
+
+    threads = [threading.Thread(target=call) for _ in range(10)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=30)
+    assert set(codes) <= {201, 409} and 201 in codes and len(codes) == 10
+    assert Partner.objects.get().name == "Market+"
+
+
+def test_answers_are_forgotten_after_thirty_days(api: APIClient) -> None:
+    api.post(ADDRESS, {}, HTTP_IDEMPOTENCY_KEY="k")
+    with clock.travelled(timedelta(days=29)):
+        assert idempotency.forget_old() == 0
+    with clock.travelled(timedelta(days=31)):
+        assert idempotency.forget_old() == 1
