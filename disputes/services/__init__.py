@@ -1,0 +1,1 @@
+"""The only writers of disputes, evidence and rulings. One module for each noun or verb."""

@@ -1,0 +1,159 @@
+"""Cases follow the chain: what payments says of an escrow decides where its dispute stands.
+
+Every function here may run twice, late or out of order; what is already so stays so.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from django.db import transaction
+from django.db.models import Exists, OuterRef
+
+from core import clock
+from core.actors import CHAIN
+from core.models import OutboxEvent
+from disputes import hashing, reasons, timing
+from disputes.locks import lock_dispute
+from disputes.models import Dispute, Ruling
+from disputes.services import opening
+from disputes.services.base import move, move_ruling, stop_clocks, tell
+from disputes.services.evidence import begin_evidence
+from disputes.states import LIVE, STANDING, DisputeState, RulingState
+from payments.locks import lock_escrow
+from payments.models import Escrow
+from payments.states import CLOSED, HOLDING, EscrowState
+
+# What payments says of an escrow and a case follows.
+CONSUMED = (
+    "escrow.disputed",
+    "escrow.dispute_withdrawn",
+    "escrow.dispute_failed",
+    "escrow.released",
+    "escrow.refunded",
+    "escrow.settled",
+)
+NO_STATEMENT = hashing.canonical_hash([])
+
+
+@dataclass(frozen=True, slots=True)
+class Raised:
+    """What the chain said when it froze an escrow."""
+
+    side: str
+    evidence_hash: str
+    tx_hash: str
+
+    @classmethod
+    def of(cls, event: OutboxEvent) -> "Raised":
+        payload = event.payload
+        return cls(
+            payload["side"], payload.get("evidence_hash") or NO_STATEMENT, payload.get("tx_hash") or ""
+        )
+
+
+def consume(event: OutboxEvent) -> None:
+    """Outbox consumer of `escrow.*`: bring the escrow's case in line, naming the event's transaction."""
+    escrow_id = str(event.payload.get("escrow") or event.subject_id)
+    if event.type == "escrow.disputed":
+        _frozen(escrow_id, Raised.of(event))
+    follow(escrow_id, tx_hash=str(event.payload.get("tx_hash") or ""))
+
+
+@transaction.atomic
+def follow(escrow_id: str, *, tx_hash: str = "") -> None:
+    """Compare one escrow with its live case and move the case; opens the case the chain asks for."""
+    live = Dispute.objects.filter(escrow_id=escrow_id, state__in=LIVE).values_list("pk", flat=True).first()
+    if live is None:
+        _open_from_chain(escrow_id)
+        return
+    dispute = lock_dispute(live)
+    state = dispute.escrow.state
+    if dispute.state not in LIVE:
+        return
+    if state in CLOSED:
+        _ended(dispute, tx_hash)
+    elif state in HOLDING and dispute.state == DisputeState.OPENING:
+        _end(dispute, DisputeState.CLOSED, "the chain refused the dispute", tx_hash)
+    elif state in HOLDING:
+        _end(dispute, DisputeState.WITHDRAWN, "", tx_hash)
+    elif state == EscrowState.DISPUTED and dispute.state == DisputeState.OPENING:
+        _opened(dispute, _last_raised(escrow_id))
+
+
+def behind() -> Iterable[str]:
+    """Escrows whose case may not be where the chain is: what a lost event would leave behind."""
+    live = Dispute.objects.filter(escrow=OuterRef("pk"), state__in=LIVE)
+    missing = Escrow.objects.filter(state=EscrowState.DISPUTED).exclude(Exists(live))
+    stale = Escrow.objects.filter(state__in=[*CLOSED, *HOLDING]).filter(Exists(live))
+    opening_ = Escrow.objects.filter(
+        Exists(live.filter(state=DisputeState.OPENING)), state=EscrowState.DISPUTED
+    )
+    for rows in (missing, stale, opening_):
+        yield from rows.values_list("pk", flat=True)
+
+
+def _frozen(escrow_id: str, raised: Raised) -> None:
+    """The chain froze the escrow for the case that carries this hash, whatever happened since."""
+    waiting = Dispute.objects.filter(escrow_id=escrow_id, state=DisputeState.OPENING)
+    found = waiting.filter(evidence_hash=raised.evidence_hash).values_list("pk", flat=True).first()
+    if found is None:
+        return
+    dispute = lock_dispute(found)
+    if dispute.state == DisputeState.OPENING:
+        _opened(dispute, raised)
+
+
+def _opened(dispute: Dispute, raised: Raised) -> None:
+    """Shown as frozen only now, when it is final on the chain."""
+    if dispute.opened_by != raised.side:
+        # Both sides disputed at once and the other one's transaction came first: its right to withdraw.
+        dispute.n = opening.next_number(dispute.escrow_id, raised.side)
+        dispute.opened_by = raised.side
+        dispute.save(update_fields=["opened_by", "n"])
+    facts = {"opened_at": clock.now(), "opened_tx_hash": raised.tx_hash, "disputed": dispute.escrow.remainder}
+    move(dispute, DisputeState.OPENED, actor=CHAIN, tx_hash=raised.tx_hash, **facts)
+    tell(dispute, "dispute.opened", reason=dispute.reason, tx_hash=raised.tx_hash)
+    if dispute.answered_at is not None:
+        begin_evidence(dispute, CHAIN, "answered before the chain confirmed")
+    else:
+        timing.start(timing.ANSWER, dispute)
+
+
+def _open_from_chain(escrow_id: str) -> None:
+    """A dispute raised straight on the chain gets its case; the opener adds the statement here."""
+    escrow = lock_escrow(escrow_id)
+    if escrow.state != EscrowState.DISPUTED or escrow.disputes.filter(state__in=LIVE).exists():
+        return
+    raised = _last_raised(escrow_id)
+    dispute = opening.create(
+        escrow_id=escrow_id,
+        role=raised.side,
+        reason=reasons.ON_CHAIN,
+        evidence_hash=raised.evidence_hash,
+        actor=CHAIN,
+    )
+    _opened(lock_dispute(dispute.pk), raised)
+
+
+def _last_raised(escrow_id: str) -> Raised:
+    """What payments wrote, in the transaction that moved the escrow to disputed."""
+    events = OutboxEvent.objects.filter(type="escrow.disputed", subject_id=escrow_id)
+    return Raised.of(events.order_by("-sequence")[0])
+
+
+def _ended(dispute: Dispute, tx_hash: str) -> None:
+    """The money is decided: by the ruling that was ordered, or by something else on the chain."""
+    if dispute.state == DisputeState.EXECUTING:
+        _end(dispute, DisputeState.EXECUTED, "", tx_hash)
+    else:
+        _end(dispute, DisputeState.CLOSED, f"the escrow was {dispute.escrow.state} on the chain", tx_hash)
+
+
+def _end(dispute: Dispute, target: str, why: str, tx_hash: str) -> None:
+    stop_clocks(dispute)
+    facts = {"closed_at": clock.now(), "closed_why": why, "closed_tx_hash": tx_hash}
+    move(dispute, target, actor=CHAIN, why=why, tx_hash=tx_hash, **facts)
+    if target != DisputeState.EXECUTED:
+        for ruling in Ruling.objects.select_for_update().filter(dispute=dispute, state__in=STANDING):
+            move_ruling(ruling, RulingState.SUPERSEDED, actor=CHAIN, why=why)
+    tell(dispute, f"dispute.{target}", tx_hash=tx_hash, why=why)

@@ -1,0 +1,95 @@
+"""Who works on a case: claim, give back, assign, declare a conflict."""
+
+from django.db import transaction
+
+from accounts.models import User
+from core import deadlines
+from core.errors import Conflict, Forbidden, Invalid
+from disputes import timing
+from disputes.locks import lock_dispute
+from disputes.models import Dispute, Involvement, Ruling
+from disputes.services.base import involve, is_party, may, require, tell
+from disputes.states import BEFORE_REVIEW, WITH_ARBITRATOR, RulingState
+
+_ASSIGNABLE = (*BEFORE_REVIEW, *WITH_ARBITRATOR)
+
+
+@transaction.atomic
+def claim(*, dispute_id: str, person: User) -> Dispute:
+    """Take an unassigned case. Raises `Conflict` when somebody else has it."""
+    dispute = lock_dispute(dispute_id)
+    require(person, "claim_dispute", dispute)
+    _expect_assignable(dispute)
+    if dispute.arbitrator_id == person.pk:
+        return dispute
+    if dispute.arbitrator is not None:
+        raise Conflict("already_claimed", f"{dispute.arbitrator.name} has this case.")
+    _set(dispute, person)
+    involve(dispute, person, Involvement.What.CLAIMED)
+    return dispute
+
+
+@transaction.atomic
+def release(*, dispute_id: str, person: User) -> Dispute:
+    """Give the case back to the queue."""
+    dispute = lock_dispute(dispute_id)
+    _expect_own(dispute, person)
+    _expect_no_proposal(dispute)
+    _set(dispute, None)
+    involve(dispute, person, Involvement.What.RELEASED)
+    return dispute
+
+
+@transaction.atomic
+def declare_conflict(*, dispute_id: str, person: User) -> Dispute:
+    """Give the case back for good: this person may never act on it again."""
+    dispute = lock_dispute(dispute_id)
+    require(person, "claim_dispute", dispute)
+    if dispute.arbitrator_id == person.pk:
+        _expect_no_proposal(dispute)
+        _set(dispute, None)
+    involve(dispute, person, Involvement.What.CONFLICT)
+    return dispute
+
+
+@transaction.atomic
+def assign(*, dispute_id: str, arbitrator: User, person: User) -> Dispute:
+    """A lead gives the case to an arbitrator, also one that somebody else had."""
+    dispute = lock_dispute(dispute_id)
+    require(person, "assign_dispute", dispute)
+    _expect_assignable(dispute)
+    _expect_no_proposal(dispute)
+    if not may(arbitrator, "rule_dispute") or is_party(arbitrator, dispute):
+        raise Invalid("not_an_arbitrator", f"{arbitrator.name} may not rule on this case.")
+    require(arbitrator, "rule_dispute", dispute)
+    _set(dispute, arbitrator)
+    involve(dispute, person, Involvement.What.ASSIGNED, arbitrator=arbitrator.pk)
+    involve(dispute, arbitrator, Involvement.What.GIVEN, by=person.pk)
+    return dispute
+
+
+def _set(dispute: Dispute, arbitrator: User | None) -> None:
+    dispute.arbitrator = arbitrator
+    dispute.save(update_fields=["arbitrator"])
+    if arbitrator is not None:
+        deadlines.cancel(timing.FIRST_ACTION, dispute.pk)
+    elif dispute.state in WITH_ARBITRATOR:
+        timing.start(timing.FIRST_ACTION, dispute)
+    tell(dispute, "dispute.assigned" if arbitrator else "dispute.unassigned")
+
+
+def _expect_assignable(dispute: Dispute) -> None:
+    if dispute.state not in _ASSIGNABLE:
+        raise Conflict(
+            "not_assignable", f"This dispute is {dispute.state.replace('_', ' ')}; nobody need take it."
+        )
+
+
+def _expect_own(dispute: Dispute, person: User) -> None:
+    if dispute.arbitrator_id != person.pk:
+        raise Forbidden("not_your_case", "Somebody else has this case.")
+
+
+def _expect_no_proposal(dispute: Dispute) -> None:
+    if Ruling.objects.filter(dispute=dispute, state=RulingState.PROPOSED).exists():
+        raise Conflict("ruling_proposed", "A ruling waits for its approval; it has to be decided first.")

@@ -1,0 +1,194 @@
+"""Rulings: written by the arbitrator, approved by another person, final after the appeal window."""
+
+from django.db import transaction
+
+from accounts.models import User
+from core import clock, deadlines, doorbell, money
+from core.actors import CLOCK, Actor
+from core.errors import Conflict, FieldError, Forbidden, Invalid
+from core.models import Deadline
+from disputes import hashing, timing
+from disputes.locks import lock_dispute
+from disputes.models import Dispute, Involvement, Ruling
+from disputes.services.base import expect, involve, involved, move, move_ruling, note, require, staff, tell
+from disputes.states import DisputeState, RulingState
+from payments.models import Escrow
+from payments.services import chain_terms
+
+SHORTEST_REASONS = 40
+LONGEST_REASONS = 20_000
+
+
+@transaction.atomic
+def propose(*, dispute_id: str, to_seller: int, to_buyer: int, reasons: str, person: User) -> Ruling:
+    """Rule on one's own case: base units that sum to the disputed remainder exactly, and why.
+
+    At or above the four-eyes amount the ruling waits for a second person, else it stands at once.
+    """
+    dispute = lock_dispute(dispute_id)
+    require(person, "rule_dispute", dispute)
+    if dispute.arbitrator_id != person.pk:
+        raise Forbidden("not_your_case", "Claim this case before you rule on it.")
+    expect(dispute, DisputeState.UNDER_REVIEW, so_that="ruling")
+    if dispute.withdrawal_ordered_at is not None:
+        raise Conflict("withdrawal_ordered", "The opener took this dispute back; wait for the chain.")
+    reasons = check(dispute.escrow, to_seller=to_seller, to_buyer=to_buyer, reasons=reasons)
+    ruling = _write(dispute, to_seller, to_buyer, reasons, person)
+    involve(dispute, person, Involvement.What.RULED, **_facts(ruling))
+    move(dispute, DisputeState.RULING_PROPOSED, actor=staff(person))
+    if not ruling.needs_approval:
+        _stand(dispute, ruling, staff(person), why="below the four-eyes amount")
+    return ruling
+
+
+@transaction.atomic
+def approve(*, ruling_id: str, typed_amount: str, person: User) -> Ruling:
+    """The second pair of eyes. `typed_amount` is the escrow's amount as a decimal, typed by hand.
+
+    Raises `Forbidden` for the author and for anyone who touched the case.
+    """
+    dispute, ruling = _locked(ruling_id)
+    _check_second_person(dispute, ruling, person)
+    _check_typed(dispute.escrow, typed_amount)
+    if dispute.escrow.remainder != ruling.disputed:
+        raise Conflict("remainder_changed", "The disputed amount changed since; refuse it and rule anew.")
+    note(dispute, person, "ruling.approved", **_facts(ruling))
+    _stand(dispute, ruling, staff(person), why="approved", approver=person)
+    return ruling
+
+
+@transaction.atomic
+def refuse(*, ruling_id: str, why: str, person: User) -> Ruling:
+    """Send the ruling back to its author with reasons; the review goes on."""
+    dispute, ruling = _locked(ruling_id)
+    _check_second_person(dispute, ruling, person)
+    why = why.strip()
+    if len(why) < SHORTEST_REASONS:
+        raise _wrong("/why", "reasons_too_short", f"Say why in at least {SHORTEST_REASONS} characters.")
+    facts = {"approver": person, "refusal": why, "decided_at": clock.now()}
+    move_ruling(ruling, RulingState.REFUSED, actor=staff(person), why=why, **facts)
+    move(dispute, DisputeState.UNDER_REVIEW, actor=staff(person), why="ruling refused")
+    note(dispute, person, "ruling.refused", ruling=ruling.pk, why=why)
+    tell(dispute, "dispute.under_review")
+    return ruling
+
+
+def appeal_over(deadline: Deadline) -> bool:
+    """Deadline handler: nobody may change the ruling any more; seats may sign."""
+    from disputes import tasks
+
+    with transaction.atomic():
+        dispute = lock_dispute(deadline.subject_id)
+        if not deadlines.claim(deadline):
+            return False
+        if dispute.state == DisputeState.RULED:
+            ruling = standing(dispute)
+            move_ruling(ruling, RulingState.FINAL, actor=CLOCK)
+            move(dispute, DisputeState.FINAL, actor=CLOCK, why="the appeal window is over")
+            tell(dispute, "dispute.final", ruling=ruling.pk)
+            doorbell.on_commit(tasks.execute.delay, dispute.pk)
+    return True
+
+
+def standing(dispute: Dispute) -> Ruling:
+    """The approved or final ruling of a dispute that has one."""
+    return dispute.rulings.get(state__in=[RulingState.APPROVED, RulingState.FINAL])
+
+
+def check(escrow: Escrow, *, to_seller: int, to_buyer: int, reasons: str) -> str:
+    """The cleaned reasons. Raises `Invalid` for parts that do not sum, or too short reasons."""
+    if min(to_seller, to_buyer) < 0 or to_seller + to_buyer != escrow.remainder:
+        total = escrow.in_token(escrow.remainder)
+        message = f"Both parts must sum to exactly {total} ({escrow.remainder} base units)."
+        raise _wrong("/to_seller", "split_does_not_sum", message)
+    reasons = reasons.replace("\r\n", "\n").strip()
+    if len(reasons) < SHORTEST_REASONS:
+        raise _wrong(
+            "/reasons", "reasons_too_short", f"Write at least {SHORTEST_REASONS} characters of reasons."
+        )
+    if len(reasons) > LONGEST_REASONS:
+        raise _wrong(
+            "/reasons", "reasons_too_long", f"Write at most {LONGEST_REASONS:,} characters of reasons."
+        )
+    return reasons
+
+
+def needs_approval(escrow: Escrow) -> bool:
+    """Whether a second person must approve: the amount rule by which the terms ask for two seats."""
+    return escrow.amount >= chain_terms.four_eyes_from(escrow.token.decimals)
+
+
+def _write(dispute: Dispute, to_seller: int, to_buyer: int, reasons: str, person: User) -> Ruling:
+    body = hashing.ruling_body(dispute=dispute.pk, to_seller=to_seller, to_buyer=to_buyer, reasons=reasons)
+    return Ruling.objects.create(
+        dispute=dispute,
+        author=person,
+        to_seller=to_seller,
+        to_buyer=to_buyer,
+        disputed=to_seller + to_buyer,
+        reasons=reasons,
+        hash=hashing.canonical_hash(body),
+        needs_approval=needs_approval(dispute.escrow),
+        created=clock.now(),
+    )
+
+
+def _stand(dispute: Dispute, ruling: Ruling, actor: Actor, *, why: str, approver: User | None = None) -> None:
+    """The ruling is given to both sides; the appeal window opens."""
+    deadlines.cancel(timing.RULING, dispute.pk)
+    deadlines.cancel(timing.FIRST_ACTION, dispute.pk)
+    until = timing.start(timing.APPEAL, dispute)
+    facts = {"approver": approver, "decided_at": clock.now(), "appeal_until": until}
+    move_ruling(ruling, RulingState.APPROVED, actor=actor, why=why, **facts)
+    move(dispute, DisputeState.APPROVED, actor=actor, why=why)
+    move(dispute, DisputeState.RULED, actor=actor)
+    tell(
+        dispute,
+        "dispute.ruled",
+        ruling=ruling.pk,
+        to_seller=str(ruling.to_seller),
+        to_buyer=str(ruling.to_buyer),
+        ruling_hash=ruling.hash,
+        reasons=ruling.reasons,
+        final_at=until.isoformat(),
+    )
+
+
+def _locked(ruling_id: str) -> tuple[Dispute, Ruling]:
+    found = Ruling.objects.filter(pk=ruling_id).values_list("dispute_id", flat=True).first()
+    dispute = lock_dispute(found or "")
+    ruling = Ruling.objects.select_for_update().get(pk=ruling_id)
+    if ruling.state != RulingState.PROPOSED or dispute.state != DisputeState.RULING_PROPOSED:
+        raise Conflict("ruling_decided", f"This ruling is {ruling.state} already.")
+    return dispute, ruling
+
+
+def _check_second_person(dispute: Dispute, ruling: Ruling, person: User) -> None:
+    require(person, "approve_ruling", dispute)
+    if person.pk in (ruling.author_id, dispute.arbitrator_id):
+        raise Forbidden("own_ruling", "Somebody else has to decide on your ruling.")
+    if involved(dispute, person):
+        raise Forbidden("touched_the_case", "You have worked on this case; somebody else has to decide.")
+
+
+def _check_typed(escrow: Escrow, typed: str) -> None:
+    message = f"Type the amount of this escrow, {escrow.in_token(escrow.amount)}, to confirm."
+    try:
+        units = money.parse(typed, escrow.token.decimals)
+    except Invalid:
+        units = 0
+    if units != escrow.amount:
+        raise _wrong("/typed_amount", "confirmation_differs", message)
+
+
+def _facts(ruling: Ruling) -> dict[str, str]:
+    return {
+        "ruling": ruling.pk,
+        "to_seller": str(ruling.to_seller),
+        "to_buyer": str(ruling.to_buyer),
+        "hash": ruling.hash,
+    }
+
+
+def _wrong(pointer: str, code: str, message: str) -> Invalid:
+    return Invalid(code, message, [FieldError(pointer, code, message)])
