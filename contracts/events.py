@@ -125,7 +125,6 @@ class Disputed(EscrowEvent):
     by: str
     side: Side
     round: int
-    frozen: int
     until: int
     evidence_hash: bytes
 

@@ -47,6 +47,14 @@ abstract contract Core is IEscrow, ReentrancyGuardTransient {
         State s;
     }
 
+    /// @notice What one decision pays, and a bit per kind that was paid.
+    struct Legs {
+        uint256 release;
+        uint256 refund;
+        uint256 fee;
+        uint256 paid;
+    }
+
     /// Every leg runs with exactly this gas, so that nobody can make a leg fail by giving the transaction less.
     uint256 internal constant LEG_GAS = 150_000;
 
@@ -60,13 +68,24 @@ abstract contract Core is IEscrow, ReentrancyGuardTransient {
     // ---- reading -------------------------------------------------------------------------------------------
 
     /// Settled means: the slot is zero and the vault has code. Everything that is not settled can be acted on.
+    /// Settled means: the slot is zero and the vault has code. Everything that is not settled can be acted on. A slot
+    /// exists only under terms that were found good, so they are not judged again.
     function _open(Terms calldata t) internal view returns (Case memory c) {
+        if (t.homeChain() != block.chainid) _refuse(t);
+        c = _load(t);
+        if (c.slot == 0) {
+            uint8 fault = t.fault(address(this));
+            if (fault != Fault.NONE) revert BadTerms(fault);
+            if (c.deployed) revert AlreadySettled();
+        } else if (c.s.status == CANCELLED) {
+            revert WrongStatus();
+        }
+    }
+
+    function _refuse(Terms calldata t) private view {
         uint8 fault = t.fault(address(this));
         if (fault != Fault.NONE) revert BadTerms(fault);
-        if (t.homeChain() != block.chainid) revert WrongChain();
-        c = _load(t);
-        if (c.slot == 0 && c.deployed) revert AlreadySettled();
-        if (c.s.status == CANCELLED) revert WrongStatus();
+        revert WrongChain();
     }
 
     function _load(Terms calldata t) internal view returns (Case memory c) {
@@ -122,15 +141,21 @@ abstract contract Core is IEscrow, ReentrancyGuardTransient {
         _slots[c.id] = Slots.pack(c.s);
     }
 
-    /// Decides `toSeller` and `toBuyer` of the remainder and pays the legs. With `direct` the vault must hold the
-    /// part, or NotFunded. Without it nothing is tried now and all is owed: after a loss the legs share what is
-    /// there, whichever is asked for first.
-    function _decide(Case memory c, Terms calldata t, uint256 toSeller, uint256 toBuyer, uint8 how, bool direct)
+    /// Decides `toSeller` and `toBuyer` of the remainder and pays the legs. `strict`: the vault must hold the part, or
+    /// NotFunded. Otherwise it is decided in full whatever the vault holds; when that is too little for several legs
+    /// nothing is tried now and all is owed, so that they share the loss, whichever is asked for first.
+    function _decide(Case memory c, Terms calldata t, uint256 toSeller, uint256 toBuyer, uint8 how, bool strict)
         internal
     {
-        if (direct && c.s.owing && _free(c, t) < toSeller + toBuyer) revert NotFunded();
-        uint256 fee = _takeFee(c, t, toSeller, toBuyer);
-        uint256 release = toSeller - fee;
+        Legs memory legs;
+        legs.fee = _takeFee(c, t, toSeller, toBuyer);
+        legs.release = toSeller - legs.fee;
+        legs.refund = toBuyer;
+        bool direct = true;
+        if (c.s.owing || (!strict && _several(legs))) {
+            direct = _free(c, t) >= toSeller + toBuyer;
+            if (strict && !direct) revert NotFunded();
+        }
         c.s.left -= toSeller + toBuyer;
         if (c.s.left != 0) {
             ++c.s.seq;
@@ -139,12 +164,11 @@ abstract contract Core is IEscrow, ReentrancyGuardTransient {
             delete _slots[c.id];
         }
         if (!c.deployed) Clones.cloneDeterministic(VAULT, c.id);
-        uint256 paid = direct ? _tryLegs(c, t, release, toBuyer, fee) : 0;
-        uint256 unpaid = _owe(c, Leg.RELEASE, release, paid) + _owe(c, Leg.REFUND, toBuyer, paid)
-            + _owe(c, Leg.FEE, fee, paid);
+        if (direct) _tryLegs(c, t, legs);
+        uint256 unpaid = _owe(c, legs);
         // Legs that were paid prove that the money was there; only a leg that failed needs a look at the balance.
-        if (direct && unpaid != 0 && IToken(t.token()).balanceOf(c.vault) < unpaid) revert NotFunded();
-        emit Decided(c.id, msg.sender, how, release, toBuyer, fee, c.s.left, paid);
+        if (strict && unpaid != 0 && IToken(t.token()).balanceOf(c.vault) < unpaid) revert NotFunded();
+        emit Decided(c.id, msg.sender, how, legs.release, legs.refund, legs.fee, c.s.left, legs.paid);
     }
 
     /// Fee of a part = floor(fee of all that the seller got so far) - fee already taken: parts never add up to more,
@@ -168,14 +192,10 @@ abstract contract Core is IEscrow, ReentrancyGuardTransient {
 
     /// Pays each leg in its own call frame and answers a bit per kind that was paid. A leg that fails has moved
     /// nothing and does not stop the others.
-    function _tryLegs(Case memory c, Terms calldata t, uint256 release, uint256 refund, uint256 fee)
-        private
-        returns (uint256 paid)
-    {
-        address token = t.token();
-        if (release != 0 && _pay(c.vault, token, t.seller(), release)) paid = 1 << Leg.RELEASE;
-        if (refund != 0 && _pay(c.vault, token, t.buyer(), refund)) paid |= 1 << Leg.REFUND;
-        if (fee != 0 && _pay(c.vault, token, t.feeTo(), fee)) paid |= 1 << Leg.FEE;
+    function _tryLegs(Case memory c, Terms calldata t, Legs memory legs) private {
+        if (legs.release != 0 && _pay(c.vault, t.token(), t.seller(), legs.release)) legs.paid = 1 << Leg.RELEASE;
+        if (legs.refund != 0 && _pay(c.vault, t.token(), t.buyer(), legs.refund)) legs.paid |= 1 << Leg.REFUND;
+        if (legs.fee != 0 && _pay(c.vault, t.token(), t.feeTo(), legs.fee)) legs.paid |= 1 << Leg.FEE;
     }
 
     function _pay(address vault, address token, address to, uint256 amount) internal returns (bool ok) {
@@ -191,13 +211,25 @@ abstract contract Core is IEscrow, ReentrancyGuardTransient {
         if (gasleft() < LEG_GAS + LEG_GAS / 32 + 5_000) revert NotEnoughGas();
     }
 
-    function _owe(Case memory c, uint8 kind, uint256 amount, uint256 paid) private returns (uint256) {
-        if (amount == 0 || paid & (1 << kind) != 0) return 0;
-        _debts[c.id][kind].due += uint128(amount);
-        if (c.s.left != 0 && !c.s.owing) {
+    function _several(Legs memory legs) private pure returns (bool) {
+        if (legs.release == 0) return legs.refund != 0 && legs.fee != 0;
+        return legs.refund != 0 || legs.fee != 0;
+    }
+
+    /// Writes down the legs that were not paid; answers their sum.
+    function _owe(Case memory c, Legs memory legs) private returns (uint256 unpaid) {
+        unpaid = _oweLeg(c, Leg.RELEASE, legs.release, legs.paid);
+        unpaid += _oweLeg(c, Leg.REFUND, legs.refund, legs.paid);
+        unpaid += _oweLeg(c, Leg.FEE, legs.fee, legs.paid);
+        if (unpaid != 0 && c.s.left != 0 && !c.s.owing) {
             c.s.owing = true;
             _slots[c.id] = Slots.pack(c.s);
         }
+    }
+
+    function _oweLeg(Case memory c, uint8 kind, uint256 amount, uint256 paid) private returns (uint256) {
+        if (amount == 0 || paid & (1 << kind) != 0) return 0;
+        _debts[c.id][kind].due += uint128(amount);
         return amount;
     }
 

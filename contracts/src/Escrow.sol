@@ -88,7 +88,7 @@ contract Escrow is Recovery {
         Case memory c = _open(t);
         if (c.s.status != DELIVERED) revert WrongStatus();
         if (block.timestamp <= c.s.stamp + t.inspection()) revert TooEarly();
-        _decide(c, t, c.s.left, 0, How.CLAIM_DELIVERED, _free(c, t) >= c.s.left);
+        _decide(c, t, c.s.left, 0, How.CLAIM_DELIVERED, false);
     }
 
     /// @notice Not marked, `deliverBy` is over, not disputed: the remainder to the buyer.
@@ -96,10 +96,8 @@ contract Escrow is Recovery {
         Case memory c = _open(t);
         if (c.s.status != OPEN) revert WrongStatus();
         if (block.timestamp <= c.s.deliverBy) revert TooEarly();
-        bool whole = _free(c, t) >= c.s.left;
-        // too little ever came: claimUnfunded gives back what there is
-        if (!whole && _untouched(c, t)) revert NotFunded();
-        _decide(c, t, 0, c.s.left, How.CLAIM_UNDELIVERED, whole);
+        // untouched and too little in the vault: it was never funded, and claimUnfunded gives back what there is
+        _decide(c, t, 0, c.s.left, How.CLAIM_UNDELIVERED, _untouched(c, t));
     }
 
     /// @notice `fundBy` is over, too little came and nothing ever happened: all that came to the buyer.
@@ -120,7 +118,7 @@ contract Escrow is Recovery {
         if (c.s.status != DISPUTED) revert WrongStatus();
         if (block.timestamp <= c.s.stamp + t.arbitration()) revert TooEarly();
         uint256 toSeller = c.s.left * t.fallbackBps() / TermsLib.BPS;
-        _decide(c, t, toSeller, c.s.left - toSeller, How.FALLBACK, _free(c, t) >= c.s.left);
+        _decide(c, t, toSeller, c.s.left - toSeller, How.FALLBACK, false);
     }
 
     // ---- disputes ------------------------------------------------------------------------------------------
@@ -143,7 +141,7 @@ contract Escrow is Recovery {
         c.s.stamp = block.timestamp;
         _save(c, t);
         uint256 until = block.timestamp + t.arbitration();
-        emit Disputed(c.id, msg.sender, side, c.s.round, c.s.frozen, until, evidenceHash);
+        emit Disputed(c.id, msg.sender, side, c.s.round, until, evidenceHash);
     }
 
     /// Every dispute is a new round, so that no ruling signed for an earlier one lives on.
@@ -198,7 +196,7 @@ contract Escrow is Recovery {
         uint256 toSeller = _ruled(r, c.s.left, t.amount());
         Signatures.requireSeats(t, Messages.ruling(c.id, r), signers, threshold, signatures);
         emit Ruled(c.id, r.round, r.rulingHash);
-        _decide(c, t, toSeller, c.s.left - toSeller, How.RULING, _free(c, t) >= c.s.left);
+        _decide(c, t, toSeller, c.s.left - toSeller, How.RULING, false);
     }
 
     function _ruled(Ruling calldata r, uint256 left, uint256 amount) private pure returns (uint256) {

@@ -34,7 +34,7 @@ interface IEscrow {
     /// @notice Disputed on behalf of `side` (0 buyer, 1 seller). Rulings must bind `round`. The fallback is open after
     /// `until`.
     event Disputed(
-        bytes32 indexed id, address by, uint8 side, uint256 round, uint256 frozen, uint256 until, bytes32 evidenceHash
+        bytes32 indexed id, address by, uint8 side, uint256 round, uint256 until, bytes32 evidenceHash
     );
 
     /// @notice Back to where it was: `status` 0 open, 1 delivered; the running clock now ends at `until`.
