@@ -17,6 +17,16 @@ def create_partner(*, name: str, owner: User, actor: Actor) -> Partner:
 
 
 @transaction.atomic
+def rename(partner: Partner, *, name: str, actor: Actor) -> None:
+    """Change how the partner is called on pages."""
+    if Partner.objects.filter(pk=partner.pk).exclude(name=name).update(name=name):
+        data = {"name": name}
+        audit.write(
+            "partner.renamed", subject_id=partner.pk, actor_id=actor.id, actor_label=actor.label, data=data
+        )
+
+
+@transaction.atomic
 def set_enabled(partner: Partner, *, enabled: bool, actor: Actor) -> None:
     """Switch all keys of a partner off or on; saying the same twice changes nothing."""
     changed = Partner.objects.filter(pk=partner.pk, enabled=not enabled).update(enabled=enabled)

@@ -3,7 +3,7 @@
 import hashlib
 import secrets
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from ipaddress import ip_address, ip_network
 
@@ -25,7 +25,7 @@ class IssuedKey:
     """A new key with its secret, which nobody can read again."""
 
     key: ApiKey
-    secret: str
+    secret: str = field(repr=False)
 
 
 def digest(secret: str) -> str:
@@ -90,6 +90,17 @@ def revoke(key: ApiKey, *, actor: Actor) -> None:
         _audit("api_key.revoked", key, actor)
 
 
+@transaction.atomic
+def describe(key: ApiKey, *, label: str, ip_allow_list: Iterable[str], actor: Actor) -> None:
+    """Change a key's label and where it may be used from; its rights never change."""
+    allowed = checked_networks(ip_allow_list)
+    if (key.label, key.ip_allow_list) == (label, allowed):
+        return
+    ApiKey.objects.filter(pk=key.pk).update(label=label, ip_allow_list=allowed)
+    key.label, key.ip_allow_list = label, allowed
+    _audit("api_key.described", key, actor)
+
+
 def find_usable(secret: str) -> ApiKey | None:
     """The key of this secret, with its partner, unless it is revoked, past its overlap or switched off."""
     now = clock.now()
@@ -149,5 +160,11 @@ def _recent(last_used: datetime | None, now: datetime) -> bool:
 
 
 def _audit(action: str, key: ApiKey, actor: Actor) -> None:
-    data = {"partner": key.partner_id, "prefix": key.prefix, "scopes": key.scopes, "livemode": key.livemode}
+    data = {
+        "partner": key.partner_id,
+        "prefix": key.prefix,
+        "scopes": key.scopes,
+        "livemode": key.livemode,
+        "ip_allow_list": key.ip_allow_list,
+    }
     audit.write(action, subject_id=key.pk, actor_id=actor.id, actor_label=actor.label, data=data)
