@@ -102,16 +102,20 @@ def _fields(raw: bytes) -> dict[str, Any]:
         if decoded.get("accessList"):
             raise BadSignature("an access list nobody asked for")
         return {name: _plain(name, decoded[name]) for name in _TYPED}
-    parts = rlp_decode(raw)
+    parts = _legacy_parts(raw)
     fields = {name: _plain(name, part) for name, part in zip(_LEGACY, parts, strict=False)}
     fields["chainId"] = (int.from_bytes(parts[6], "big") - 35) // 2
     return fields
 
 
+def _legacy_parts(raw: bytes) -> list[bytes]:
+    return list(rlp_decode(raw))  # type: ignore[no-untyped-call]
+
+
 def _s_value(raw: bytes) -> int:
     if raw[0] < 0x7F:
         return int(TypedTransaction.from_bytes(HexBytes(raw)).as_dict()["s"])
-    return int.from_bytes(rlp_decode(raw)[8], "big")
+    return int.from_bytes(_legacy_parts(raw)[8], "big")
 
 
 def _plain(name: str, value: Any) -> Any:

@@ -5,18 +5,24 @@ from datetime import timedelta
 from celery import shared_task
 
 from chain.models import Network
+from chain.services import indexer, networks, sender
 from core import leases
 
 # Longer than any healthy round; a dead worker's duty is free again after it.
 _LEASE = timedelta(seconds=60)
 
 
+def _network(network_id: int) -> Network:
+    """A worker refuses a network whose node or contract is not the configured one."""
+    network = Network.objects.get(pk=network_id)
+    networks.ensure_verified(network)
+    return network
+
+
 @shared_task(name="chain.index")
 def index(network_id: int) -> None:
     """Read new blocks, until there are none."""
-    from chain.services import indexer
-
-    network = Network.objects.get(pk=network_id)
+    network = _network(network_id)
     with leases.held(f"chain.index:{network_id}", _LEASE) as won:
         while won and indexer.step(network):
             pass
@@ -25,9 +31,7 @@ def index(network_id: int) -> None:
 @shared_task(name="chain.send_due")
 def send_due(network_id: int) -> None:
     """Sign what was ordered and broadcast what was signed."""
-    from chain.services import sender
-
-    network = Network.objects.get(pk=network_id)
+    network = _network(network_id)
     with leases.held(f"chain.send:{network_id}", _LEASE) as won:
         if won:
             sender.assign_due(network)
@@ -37,9 +41,7 @@ def send_due(network_id: int) -> None:
 @shared_task(name="chain.confirm")
 def confirm(network_id: int) -> None:
     """Look for receipts and close what is final."""
-    from chain.services import sender
-
-    network = Network.objects.get(pk=network_id)
+    network = _network(network_id)
     with leases.held(f"chain.confirm:{network_id}", _LEASE) as won:
         if won:
             sender.confirm_due(network)

@@ -92,7 +92,16 @@ class TokenTransfer(models.Model):
 
     class Meta:
         constraints: ClassVar = [
-            models.UniqueConstraint(fields=["token", "tx_hash", "ordinal"], name="transfer_once")
+            # The same transaction may do something else when a reorg mines it on another state.
+            models.UniqueConstraint(
+                fields=["token", "tx_hash", "ordinal", "source", "recipient", "amount"],
+                name="transfer_seen_once",
+            ),
+            models.UniqueConstraint(
+                fields=["token", "tx_hash", "ordinal"],
+                condition=models.Q(final_block__isnull=False),
+                name="transfer_once",
+            ),
         ]
         indexes: ClassVar = [
             models.Index(
@@ -137,6 +146,7 @@ class ContractLog(models.Model):
     ordinal = models.PositiveIntegerField(help_text="of the log inside its transaction")
     topics = models.JSONField()
     data = models.TextField(help_text="0x and hexadecimal digits")
+    fact_hash = HashField(help_text="of topics and data")
     final_block = models.ForeignKey(
         Block, null=True, blank=True, on_delete=models.PROTECT, related_name="final_logs"
     )
@@ -144,7 +154,14 @@ class ContractLog(models.Model):
 
     class Meta:
         constraints: ClassVar = [
-            models.UniqueConstraint(fields=["network", "address", "tx_hash", "ordinal"], name="log_once")
+            models.UniqueConstraint(
+                fields=["network", "address", "tx_hash", "ordinal", "fact_hash"], name="log_seen_once"
+            ),
+            models.UniqueConstraint(
+                fields=["network", "address", "tx_hash", "ordinal"],
+                condition=models.Q(final_block__isnull=False),
+                name="log_once",
+            ),
         ]
         triggers: ClassVar = [
             *never_deleted(),

@@ -65,7 +65,6 @@ class Transaction(models.Model):
     created_at = models.DateTimeField()
     next_send_at = models.DateTimeField()
     first_sent_at = models.DateTimeField(null=True, blank=True)
-    first_sent_block = models.PositiveBigIntegerField(null=True, blank=True)
     mined_attempt = models.ForeignKey(
         "Attempt", null=True, blank=True, on_delete=models.PROTECT, related_name="+"
     )
@@ -142,6 +141,7 @@ class Attempt(models.Model):
     raw = models.BinaryField()
     hash = HashField(unique=True)
     created_at = models.DateTimeField()
+    sent_block = models.PositiveBigIntegerField(null=True, blank=True, help_text="head when first sent")
     send_count = models.PositiveIntegerField(default=0)
     last_sent_at = models.DateTimeField(null=True, blank=True)
     last_answer = models.CharField(max_length=40, blank=True, default="")

@@ -1,0 +1,66 @@
+"""Addresses that began to be watched after some of their blocks were read: those blocks are read for them."""
+
+from django.db import transaction
+from django.db.models import F
+
+from chain.indexer import store
+from chain.indexer.reading import RangeRead, read_named
+from chain.models import Network, ScanCursor, WatchedAddress
+from chain.rpc import pool
+from chain.rpc.errors import RangeTooLarge
+from chain.services import final
+
+_AT_ONCE = 100
+_WINDOW = 2000
+
+
+def step(network: Network, cursor: ScanCursor) -> bool:
+    """Read what the newly watched addresses missed up to the safe cursor. True if any address caught up.
+
+    Marking an address bumps the cursor's version: a range that was read before the address was visible
+    can then not be stored any more, and is read again with it.
+    """
+    behind = list(
+        WatchedAddress.objects.filter(network=network, caught_up=False).order_by("from_block", "pk")[
+            :_AT_ONCE
+        ]
+    )
+    if not behind:
+        return False
+    start = behind[0].from_block
+    reads = _read(network, [row.address for row in behind], start, cursor.number)
+    try:
+        with transaction.atomic():
+            _write(network, cursor, behind, reads)
+    except store.CursorMoved:
+        return False
+    return True
+
+
+def _read(network: Network, addresses: list[str], start: int, end: int) -> list[RangeRead]:
+    reads: list[RangeRead] = []
+    window = _WINDOW
+    while start <= end:
+        upto = min(end, start + window - 1)
+        try:
+            reads.append(_read_window(network, addresses, start, upto))
+        except RangeTooLarge as error:
+            if window == 1:
+                raise
+            window = max(1, min(error.suggested or window, window // 2))
+            continue
+        start = upto + 1
+    return reads
+
+
+def _read_window(network: Network, addresses: list[str], start: int, end: int) -> RangeRead:
+    return pool.run(network, lambda rpc: read_named(rpc, addresses, start, end))
+
+
+def _write(network: Network, cursor: ScanCursor, rows: list[WatchedAddress], reads: list[RangeRead]) -> None:
+    moved = ScanCursor.objects.filter(pk=cursor.pk, version=cursor.version).update(version=F("version") + 1)
+    if not moved:
+        raise store.CursorMoved
+    events = [event for read in reads for event in store.finalize(store.keep_range(network, read))]
+    final.append(network, events)
+    WatchedAddress.objects.filter(pk__in=[row.pk for row in rows]).update(caught_up=True)

@@ -1,0 +1,74 @@
+"""Which logs concern us: transfers of our tokens, the escrow contract's logs, alarming events of tokens."""
+
+from dataclasses import dataclass
+
+from eth_utils.address import to_checksum_address
+from eth_utils.crypto import keccak
+
+from chain.models import Network, Token
+from chain.rpc.answers import Log
+from chain.rpc.client import LogFilter
+
+
+def topic(signature: str) -> str:
+    """topic0 of an event."""
+    return "0x" + keccak(text=signature).hex()
+
+
+TRANSFER = topic("Transfer(address,address,uint256)")
+PAUSE, UNPAUSE = topic("Pause()"), topic("Unpause()")
+DEPRECATE = topic("Deprecate(address)")
+PARAMS = topic("Params(uint256,uint256)")
+# These name an account; they concern us only if it is watched.
+OF_ACCOUNT = (
+    topic("AddedBlackList(address)"),
+    topic("RemovedBlackList(address)"),
+    topic("DestroyedBlackFunds(address,uint256)"),
+)
+OF_TOKEN = (PAUSE, UNPAUSE, DEPRECATE, PARAMS)
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """The fields of a Transfer log."""
+
+    source: str
+    recipient: str
+    amount: int
+
+    @classmethod
+    def of(cls, log: Log) -> "Transfer | None":
+        """None if this is no ERC-20 Transfer."""
+        if log.topic0 != TRANSFER or len(log.topics) != 3 or len(log.data) != 66:
+            return None
+        return cls(_account(log.topics[1]), _account(log.topics[2]), int(log.data, 16))
+
+
+def account_of(log: Log) -> str | None:
+    """The account that a token's alarming event names, indexed or not."""
+    if log.topic0 not in OF_ACCOUNT:
+        return None
+    word = log.topics[1] if len(log.topics) > 1 else log.data[:66]
+    return _account(word) if len(word) == 66 else None
+
+
+def _account(word: str) -> str:
+    return str(to_checksum_address("0x" + word[-40:]))
+
+
+def padded(account: str) -> str:
+    """An address as a topic."""
+    return "0x" + account.removeprefix("0x").lower().rjust(64, "0")
+
+
+def token_filter(tokens: list[Token]) -> LogFilter:
+    """All transfers and alarming events of the tokens; whom they concern is matched here, not by the node."""
+    return LogFilter([token.address for token in tokens], [[TRANSFER, *OF_ACCOUNT, *OF_TOKEN]])
+
+
+def filters(network: Network, tokens: list[Token]) -> list[LogFilter]:
+    """What is asked for every range: its cost does not depend on how many addresses are watched."""
+    wanted = [token_filter(tokens)] if tokens else []
+    if network.escrow_contract:
+        wanted.append(LogFilter([network.escrow_contract]))
+    return wanted

@@ -1,0 +1,142 @@
+"""The safe lane: reads final blocks once, completely, and writes the sequence of final events."""
+
+from django.db import transaction
+from django.db.models import F
+
+from chain.indexer import catchup, store
+from chain.indexer.balances import complete_by_balances
+from chain.indexer.reading import RangeRead, read_range
+from chain.models import Block, Network, Provider, ScanCoverage, ScanCursor
+from chain.rpc import pool
+from chain.rpc.answers import Header
+from chain.rpc.client import Rpc
+from chain.rpc.errors import BadAnswer, FinalConflict, RangeTooLarge
+from chain.services import final
+from chain.services.alarms import raise_alarm
+from core import clock
+
+WIDEST, SMALLEST = 2000, 1
+
+
+def step(network: Network) -> bool:
+    """Read the next window of final blocks. True if the cursor moved or somebody else moved it.
+
+    Raises `AllProvidersFailed` when nobody gave an acceptable answer; nothing is written then.
+    """
+    cursor = ScanCursor.objects.filter(network=network, lane=ScanCursor.Lane.SAFE).first()
+    if cursor is None:
+        return _start(network)
+    caught_up = catchup.step(network, cursor)
+    if caught_up:
+        cursor.refresh_from_db()
+    try:
+        answer = pool.run(network, lambda rpc: _read(rpc, cursor))
+    except RangeTooLarge as error:
+        return _shrink(network, cursor, error)
+    if answer is None:
+        return caught_up
+    read, provider = answer
+    return _write(network, cursor, read, provider)
+
+
+def _start(network: Network) -> bool:
+    """The cursor is born just below the first block that matters."""
+    below = max(0, network.start_block - 1)
+
+    def read(rpc: Rpc) -> Header | None:
+        return rpc.header(below) if rpc.heads().final.number >= below else None
+
+    header = pool.run(network, read)
+    if header is None:
+        return False
+    with transaction.atomic():
+        Block.objects.filter(network=network, number=below, canonical=True).exclude(hash=header.hash).update(
+            canonical=False
+        )
+        store.keep_block(network, header)
+        ScanCursor.objects.get_or_create(
+            network=network,
+            lane=ScanCursor.Lane.SAFE,
+            defaults={"number": below, "hash": header.hash, "timestamp": header.timestamp},
+        )
+    return True
+
+
+def _read(rpc: Rpc, cursor: ScanCursor) -> tuple[RangeRead, Provider] | None:
+    top = rpc.heads().final
+    _check_forward(rpc, top)
+    if top.number < cursor.number:
+        return None
+    if top.number == cursor.number:
+        _same(cursor, top)
+        return None
+    start, end = cursor.number + 1, min(top.number, cursor.number + cursor.window)
+    if rpc.header(start).parent_hash != cursor.hash:
+        raise FinalConflict(f"block {start} does not follow final block {cursor.hash}")
+    read = read_range(rpc, start, end)
+    again = rpc.headers([start, end])
+    if again[0].parent_hash != cursor.hash or again[1].hash != read.last.hash:
+        raise BadAnswer("the chain moved while it was read")
+    complete_by_balances(rpc, read)
+    return read, rpc.provider
+
+
+def _same(cursor: ScanCursor, top: Header) -> None:
+    if top.hash != cursor.hash:
+        raise FinalConflict(f"final block {cursor.number} has another hash now")
+
+
+def _check_forward(rpc: Rpc, top: Header) -> None:
+    """A node whose finality moves back is not fit to be asked."""
+    provider = rpc.provider
+    if top.number < provider.final_number:
+        raise_alarm(
+            rpc.network,
+            "finality_moved_back",
+            str(rpc),
+            f"from {provider.final_number} to {top.number}",
+        )
+        raise BadAnswer("the final head moved back")
+    Provider.objects.filter(pk=provider.pk, final_number__lt=top.number).update(final_number=top.number)
+
+
+def _write(network: Network, cursor: ScanCursor, read: RangeRead, provider: Provider) -> bool:
+    try:
+        with transaction.atomic():
+            store.move_cursor(cursor, read.last)
+            events = store.finalize(store.keep_range(network, read))
+            ScanCoverage.objects.create(
+                network=network,
+                provider=provider,
+                from_number=read.start,
+                to_number=read.end,
+                end_hash=read.last.hash,
+                created_at=clock.now(),
+            )
+            final.append(network, events)
+            _widen(cursor)
+    except store.CursorMoved:
+        return True
+    except store.OtherBlock:
+        # The head lane still holds the losing block; it walks back first, then the range is read again.
+        return False
+    return True
+
+
+def _widen(cursor: ScanCursor) -> None:
+    if cursor.window < WIDEST:
+        ScanCursor.objects.filter(pk=cursor.pk).update(
+            window=min(WIDEST, cursor.window + cursor.window // 4 + 1)
+        )
+
+
+def _shrink(network: Network, cursor: ScanCursor, error: RangeTooLarge) -> bool:
+    """Ask for less next time; a single block that fails is an alarm, not a skip."""
+    if cursor.window == SMALLEST:
+        raise_alarm(network, "block_unreadable", str(cursor.number + 1), error.message)
+        return False
+    smaller = min(error.suggested or WIDEST, cursor.window // 2)
+    ScanCursor.objects.filter(pk=cursor.pk, version=cursor.version).update(
+        window=max(SMALLEST, smaller), version=F("version") + 1
+    )
+    return True

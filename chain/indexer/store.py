@@ -1,0 +1,171 @@
+"""Writing down what was read. All of it inside the caller's transaction, under the cursor's move."""
+
+from dataclasses import dataclass
+
+from django.db.models import F
+from eth_utils.crypto import keccak
+
+from chain.indexer import events
+from chain.indexer.reading import Observed, RangeRead
+from chain.models import (
+    Block,
+    ContractLog,
+    FinalEvent,
+    LogInclusion,
+    Network,
+    ScanCursor,
+    Token,
+    TokenTransfer,
+    TransferInclusion,
+)
+from chain.rpc.answers import Header
+
+
+class CursorMoved(Exception):
+    """Somebody else read on or rewound: what was read is dropped, nothing was written."""
+
+
+class OtherBlock(Exception):
+    """Another block is canonical at that number; the head lane sorts it out first."""
+
+
+def move_cursor(cursor: ScanCursor, to: Header) -> None:
+    """Compare-and-set; raises `CursorMoved`, which must undo the whole transaction."""
+    moved = ScanCursor.objects.filter(pk=cursor.pk, version=cursor.version).update(
+        number=to.number, hash=to.hash, timestamp=to.timestamp, version=F("version") + 1
+    )
+    if not moved:
+        raise CursorMoved
+
+
+def keep_block(network: Network, header: Header) -> Block:
+    """The stored block of `header`, canonical. Raises `OtherBlock` if another one is."""
+    block, _ = Block.objects.get_or_create(
+        network=network,
+        hash=header.hash,
+        defaults={
+            "number": header.number,
+            "parent_hash": header.parent_hash,
+            "timestamp": header.timestamp,
+            "canonical": False,
+        },
+    )
+    if not block.canonical:
+        if Block.objects.filter(network=network, number=header.number, canonical=True).exists():
+            raise OtherBlock(f"block {header.number}")
+        block.canonical = True
+        block.save(update_fields=["canonical"])
+    return block
+
+
+@dataclass(slots=True)
+class Stored:
+    """An observation and the row it became."""
+
+    entry: Observed
+    row: TokenTransfer | ContractLog
+    block: Block
+
+
+def keep_range(network: Network, read: RangeRead) -> list[Stored]:
+    """Store blocks, observations and inclusions of a range, in order of the chain. Idempotent."""
+    blocks = {number: keep_block(network, header) for number, header in sorted(read.headers.items())}
+    ordered = sorted(read.observed, key=lambda entry: entry.log.place)
+    return [_keep(network, entry, blocks[entry.log.block_number]) for entry in ordered]
+
+
+def _keep(network: Network, entry: Observed, block: Block) -> Stored:
+    log = entry.log
+    if entry.transfer and entry.token:
+        transfer, _ = TokenTransfer.objects.get_or_create(
+            token=entry.token,
+            tx_hash=log.tx_hash,
+            ordinal=entry.ordinal,
+            source=entry.transfer.source,
+            recipient=entry.transfer.recipient,
+            amount=entry.transfer.amount,
+        )
+        TransferInclusion.objects.get_or_create(
+            transfer=transfer, block=block, defaults={"log_index": log.index}
+        )
+        return Stored(entry, transfer, block)
+    row, _ = ContractLog.objects.get_or_create(
+        network=network,
+        address=log.address,
+        tx_hash=log.tx_hash,
+        ordinal=entry.ordinal,
+        fact_hash=_fact_hash(entry),
+        defaults={"topics": list(log.topics), "data": log.data},
+    )
+    LogInclusion.objects.get_or_create(log=row, block=block, defaults={"log_index": log.index})
+    return Stored(entry, row, block)
+
+
+def _fact_hash(entry: Observed) -> str:
+    return "0x" + keccak(text="|".join([*entry.log.topics, entry.log.data])).hex()
+
+
+def finalize(stored: list[Stored]) -> list[FinalEvent]:
+    """Mark the observations final and return the events that are new, in order of the chain."""
+    known = _known_events(stored)
+    fresh: list[FinalEvent] = []
+    for item in stored:
+        if item.row.final_block_id is None:
+            item.row.final_block = item.block
+            item.row.save(update_fields=["final_block"])
+            _apply_to_token(item.entry)
+        for kind, key in item.entry.kinds:
+            identity = (type(item.row), item.row.pk, kind.value)
+            if identity not in known:
+                known.add(identity)
+                fresh.append(_event(item, kind, key))
+    return fresh
+
+
+def _known_events(stored: list[Stored]) -> set[tuple[type, int, str]]:
+    transfers = [item.row.pk for item in stored if isinstance(item.row, TokenTransfer)]
+    logs = [item.row.pk for item in stored if isinstance(item.row, ContractLog)]
+    known: set[tuple[type, int, str]] = {
+        (TokenTransfer, pk, kind)
+        for pk, kind in FinalEvent.objects.filter(transfer__in=transfers).values_list("transfer_id", "kind")
+        if pk is not None
+    }
+    for pk, kind in FinalEvent.objects.filter(log__in=logs).values_list("log_id", "kind"):
+        if pk is not None:
+            known.add((ContractLog, pk, kind))
+    return known
+
+
+def _event(item: Stored, kind: FinalEvent.Kind, key: str) -> FinalEvent:
+    return FinalEvent(
+        kind=kind,
+        key=key,
+        transfer=item.row if isinstance(item.row, TokenTransfer) else None,
+        log=item.row if isinstance(item.row, ContractLog) else None,
+        block_number=item.block.number,
+        block_hash=item.block.hash,
+        block_timestamp=item.block.timestamp,
+    )
+
+
+def _apply_to_token(entry: Observed) -> None:
+    """A token's own final events switch its flags: paused, and intake stopped for good when deprecated."""
+    if entry.token is None or entry.transfer is not None:
+        return
+    changes = {
+        events.PAUSE: {"paused": True},
+        events.UNPAUSE: {"paused": False},
+        events.DEPRECATE: {"deprecated": True, "enabled": False},
+    }.get(entry.log.topic0)
+    if changes:
+        Token.objects.filter(pk=entry.token.pk).update(**changes)
+
+
+def touched_at(read: RangeRead) -> set[tuple[int, str]]:
+    """(token, watched address) pairs whose balance the range changed."""
+    pairs = set()
+    for entry in read.observed:
+        if entry.transfer and entry.token:
+            sides = ((entry.transfer.source, entry.key_out), (entry.transfer.recipient, entry.key_in))
+            pairs |= {(entry.token.pk, account) for account, key in sides if key}
+    return pairs

@@ -1,0 +1,186 @@
+"""Answers of nodes, checked field by field. A wrong field makes the whole answer unusable."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from eth_utils.address import to_checksum_address
+
+from chain.rpc.errors import BadAnswer
+
+_HEX = frozenset("0123456789abcdef")
+
+
+def quantity(value: Any, what: str) -> int:
+    """A JSON-RPC quantity as int."""
+    if not isinstance(value, str) or not value.startswith("0x") or not 3 <= len(value) <= 66:
+        raise BadAnswer(f"{what} is no quantity")
+    try:
+        return int(value, 16)
+    except ValueError:
+        raise BadAnswer(f"{what} is no quantity") from None
+
+
+def hexadecimal(value: Any, what: str) -> str:
+    """0x and whole bytes, lower case."""
+    text = value.lower() if isinstance(value, str) else ""
+    if not text.startswith("0x") or len(text) % 2 or not _HEX.issuperset(text[2:]):
+        raise BadAnswer(f"{what} is not hexadecimal")
+    return text
+
+
+def hash32(value: Any, what: str) -> str:
+    """32 bytes, lower case."""
+    text = hexadecimal(value, what)
+    if len(text) != 66:
+        raise BadAnswer(f"{what} is no hash")
+    return text
+
+
+def address(value: Any, what: str) -> str:
+    """20 bytes, checksummed."""
+    text = hexadecimal(value, what)
+    if len(text) != 42:
+        raise BadAnswer(f"{what} is no address")
+    return str(to_checksum_address(text))
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What identifies a block."""
+
+    number: int
+    hash: str
+    parent_hash: str
+    timestamp: datetime
+    base_fee: int | None
+
+    @classmethod
+    def read(cls, raw: Any) -> "Header":
+        """Check a block object."""
+        fields = _object(raw, "block")
+        fee = fields.get("baseFeePerGas")
+        return cls(
+            number=quantity(fields.get("number"), "block number"),
+            hash=hash32(fields.get("hash"), "block hash"),
+            parent_hash=hash32(fields.get("parentHash"), "parent hash"),
+            timestamp=datetime.fromtimestamp(quantity(fields.get("timestamp"), "timestamp"), UTC),
+            base_fee=None if fee is None else quantity(fee, "base fee"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """One log as a node reported it."""
+
+    address: str
+    topics: tuple[str, ...]
+    data: str
+    block_number: int
+    block_hash: str
+    tx_hash: str
+    index: int
+
+    @classmethod
+    def read(cls, raw: Any) -> "Log":
+        """Check a log object; a removed one is refused."""
+        fields = _object(raw, "log")
+        topics = fields.get("topics")
+        if fields.get("removed"):
+            raise BadAnswer("a removed log")
+        if not isinstance(topics, list) or len(topics) > 4:
+            raise BadAnswer("log topics")
+        return cls(
+            address=address(fields.get("address"), "log address"),
+            topics=tuple(hash32(topic, "log topic") for topic in topics),
+            data=hexadecimal(fields.get("data"), "log data"),
+            block_number=quantity(fields.get("blockNumber"), "log block"),
+            block_hash=hash32(fields.get("blockHash"), "log block hash"),
+            tx_hash=hash32(fields.get("transactionHash"), "log transaction"),
+            index=quantity(fields.get("logIndex"), "log index"),
+        )
+
+    @property
+    def topic0(self) -> str:
+        """The event; empty for an anonymous log."""
+        return self.topics[0] if self.topics else ""
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """Order on the chain: block, then index in the block."""
+        return self.block_number, self.index
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What a block says of one transaction."""
+
+    tx_hash: str
+    block_number: int
+    block_hash: str
+    ok: bool
+    gas_used: int
+    gas_price: int
+    logs: tuple[Log, ...]
+
+    @classmethod
+    def read(cls, raw: Any, tx_hash: str) -> "Receipt":
+        """Check a receipt object, asked for by `tx_hash`."""
+        fields = _object(raw, "receipt")
+        receipt = cls(
+            tx_hash=hash32(fields.get("transactionHash"), "receipt transaction"),
+            block_number=quantity(fields.get("blockNumber"), "receipt block"),
+            block_hash=hash32(fields.get("blockHash"), "receipt block hash"),
+            ok=_status(fields),
+            gas_used=quantity(fields.get("gasUsed"), "gas used"),
+            gas_price=quantity(fields.get("effectiveGasPrice", "0x0"), "gas price"),
+            logs=tuple(
+                sorted((Log.read(log) for log in fields.get("logs") or []), key=lambda log: log.index)
+            ),
+        )
+        if receipt.tx_hash != tx_hash:
+            raise BadAnswer("the receipt of another transaction")
+        here = (receipt.tx_hash, receipt.block_hash, receipt.block_number)
+        if any((log.tx_hash, log.block_hash, log.block_number) != here for log in receipt.logs):
+            raise BadAnswer("a receipt with logs from elsewhere")
+        return receipt
+
+    def ordinal(self, log: Log) -> int:
+        """Place of `log` among the logs of this transaction; the same after every reorg."""
+        if log not in self.logs:
+            raise BadAnswer("a log that its own receipt does not have")
+        return self.logs.index(log)
+
+
+def _status(fields: dict[str, Any]) -> bool:
+    status = quantity(fields.get("status"), "status")
+    if status not in (0, 1):
+        raise BadAnswer("a status that is neither 0 nor 1")
+    return status == 1
+
+
+def read_logs(raw: Any) -> list[Log]:
+    """Check a list of logs: in order of the chain, none twice, one hash per block."""
+    if not isinstance(raw, list):
+        raise BadAnswer("logs are no list")
+    logs = sorted((Log.read(entry) for entry in raw), key=lambda log: log.place)
+    if len({log.place for log in logs}) != len(logs):
+        raise BadAnswer("a log twice")
+    one_hash_per_block(logs)
+    return logs
+
+
+def one_hash_per_block(logs: Iterable[Log]) -> dict[int, str]:
+    """Block hashes by number; refused if two logs of one block disagree."""
+    hashes: dict[int, str] = {}
+    for log in logs:
+        if hashes.setdefault(log.block_number, log.block_hash) != log.block_hash:
+            raise BadAnswer("two hashes for one block")
+    return hashes
+
+
+def _object(raw: Any, what: str) -> dict[str, Any]:
+    if not isinstance(raw, dict):
+        raise BadAnswer(f"no {what}")
+    return raw

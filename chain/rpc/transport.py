@@ -1,0 +1,115 @@
+"""JSON-RPC over HTTP: web3's provider as codec and transport, without its middleware and its retries."""
+
+import os
+from functools import lru_cache
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+from eth_typing import URI
+from web3 import HTTPProvider
+from web3.types import RPCEndpoint
+
+from chain.rpc.errors import BadAnswer, RpcError, Unreachable, from_node
+from core.netguard import assert_no_transaction
+
+CONNECT_TIMEOUT, READ_TIMEOUT = 3.05, 10.0
+BATCH_LIMIT = 50
+
+Request = tuple[str, list[Any]]
+
+
+def redacted(url: str) -> str:
+    """Scheme and host only: paths, queries and user names of node URLs carry keys."""
+    parts = urlsplit(url)
+    host = f"{parts.hostname}:{parts.port}" if parts.port else f"{parts.hostname}"
+    return f"{parts.scheme}://{host}"
+
+
+@lru_cache(maxsize=64)
+def _provider(url: str, process: int) -> HTTPProvider:
+    # Retries off: web3's allow-list contains eth_sendRawTransaction. One session per process and thread.
+    return HTTPProvider(
+        URI(url),
+        request_kwargs={"timeout": (CONNECT_TIMEOUT, READ_TIMEOUT)},
+        exception_retry_configuration=None,
+    )
+
+
+def provider(url: str) -> HTTPProvider:
+    """The process's connection to `url`."""
+    return _provider(url, os.getpid())
+
+
+def call(url: str, method: str, params: list[Any]) -> Any:
+    """The result of one request. Raises an `RpcError`; never inside a database transaction."""
+    assert_no_transaction(f"{method} on the chain")
+    try:
+        answer = provider(url).make_request(RPCEndpoint(method), params)
+    except requests.HTTPError as error:
+        answer = _body_of(error)
+    except (requests.RequestException, OSError) as error:
+        raise Unreachable(type(error).__name__) from None
+    except ValueError:
+        raise BadAnswer("not JSON") from None
+    return _result(method, answer)
+
+
+def batch(url: str, requests_: list[Request]) -> list[Any]:
+    """Results in order; a request that failed stands there as its exception, not raised.
+
+    Raises `RpcError` when the batch as a whole failed, or when answers are missing.
+    """
+    results: list[Any] = []
+    for start in range(0, len(requests_), BATCH_LIMIT):
+        results += _batch(url, requests_[start : start + BATCH_LIMIT])
+    return results
+
+
+def _batch(url: str, asked: list[Request]) -> list[Any]:
+    assert_no_transaction("a batch on the chain")
+    try:
+        answers: Any = provider(url).make_batch_request(
+            [(RPCEndpoint(method), params) for method, params in asked]
+        )
+    except requests.HTTPError as error:
+        answers = _body_of(error)
+    except (requests.RequestException, OSError) as error:
+        raise Unreachable(type(error).__name__) from None
+    except (ValueError, KeyError, TypeError):
+        raise BadAnswer("not a JSON-RPC batch") from None
+    if not isinstance(answers, list):
+        _result("batch", answers)
+        raise BadAnswer("a batch was answered with one answer")
+    if len(answers) != len(asked) or len({str(answer.get("id")) for answer in answers}) != len(asked):
+        raise BadAnswer("answers of a batch are missing")
+    return [_result_or_error(method, answer) for (method, _), answer in zip(asked, answers, strict=True)]
+
+
+def _body_of(error: requests.HTTPError) -> Any:
+    """Some nodes send JSON-RPC errors with an HTTP error; anything else is unreachable."""
+    status = error.response.status_code if error.response is not None else 0
+    try:
+        body = error.response.json() if error.response is not None and status not in (429, 503) else None
+    except ValueError:
+        body = None
+    if not isinstance(body, dict | list) or (isinstance(body, dict) and "error" not in body):
+        raise Unreachable(f"HTTP {status}") from None
+    return body
+
+
+def _result(method: str, answer: Any) -> Any:
+    if not isinstance(answer, dict):
+        raise BadAnswer("not a JSON-RPC answer")
+    if answer.get("error") is not None:
+        raise from_node(method, answer["error"])
+    if "result" not in answer:
+        raise BadAnswer("neither result nor error")
+    return answer["result"]
+
+
+def _result_or_error(method: str, answer: Any) -> Any:
+    try:
+        return _result(method, answer)
+    except RpcError as error:
+        return error

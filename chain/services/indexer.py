@@ -1,0 +1,51 @@
+"""Reading the chain: one round of both lanes."""
+
+from chain.indexer import head, safe
+from chain.models import Network, Reorg
+from chain.rpc.errors import AllProvidersFailed, FinalConflict
+from chain.selectors import final_head
+from chain.services.alarms import raise_alarm, resolve_alarm
+from core import clock
+
+
+def step(network: Network) -> bool:
+    """Read what is new at the head and what is newly final; True if there may be more.
+
+    The head lane only shows; the safe lane writes final events. If no node agrees with a block that we
+    hold for final, the network is halted: nothing is credited and nothing paid out until a human looked.
+    Raises `AllProvidersFailed` when nobody answers acceptably.
+    """
+    network.refresh_from_db(fields=["halted_reason"])
+    if network.halted_reason:
+        return False
+    try:
+        moved = head.step(network)
+        worked = safe.step(network) or moved
+    except AllProvidersFailed as error:
+        _explain(network, error)
+        raise
+    resolve_alarm(network, "unreadable")
+    return worked
+
+
+def _explain(network: Network, error: AllProvidersFailed) -> None:
+    conflicts = [cause for cause in error.causes if isinstance(cause, FinalConflict)]
+    if conflicts:
+        halt(network, f"the chain contradicts a final block: {conflicts[0]}")
+    else:
+        raise_alarm(network, "unreadable", detail=str(error)[:500])
+
+
+def halt(network: Network, reason: str) -> None:
+    """Stop credits and payouts of a network; only a human starts it again."""
+    Network.objects.filter(pk=network.pk, halted_reason="").update(halted_reason=reason[:300])
+    top = final_head(network)
+    Reorg.objects.create(
+        network=network,
+        common_number=top[0] if top else 0,
+        depth=0,
+        old_hash=top[1] if top else "0x" + "0" * 64,
+        beyond_finality=True,
+        detected_at=clock.now(),
+    )
+    raise_alarm(network, "halted", detail=reason)

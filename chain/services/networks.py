@@ -1,0 +1,108 @@
+"""Networks as they are configured, and whether a node really is what the configuration says."""
+
+from eth_utils.crypto import keccak
+
+from chain.models import Network, Provider, Sender, Token
+from chain.rpc import pool
+from chain.rpc.client import Rpc
+from chain.rpc.errors import AllProvidersFailed, RpcError
+from contracts.artifacts import ESCROW_ADDRESS, VAULT_CODE_ADDRESS, expected_runtime_hashes
+
+LOCAL_CHAIN_ID = 31337
+LOCAL_FEES = {"tip_floor": 10**9, "resend_after": 5, "bump_after_seconds": 10}
+# A young chain may have one block that is both newest and final.
+_YOUNG = 8
+_verified: set[tuple[int, str]] = set()
+
+
+class UnfitNode(RuntimeError):
+    """A node, or what it serves, is not what is configured; workers refuse to start."""
+
+
+def local_network(url: str) -> Network:
+    """The network of the embedded node, made if missing; its one provider is `url`."""
+    network, _ = Network.objects.get_or_create(
+        slug="local",
+        defaults={
+            "name": "Local chain",
+            "chain_id": LOCAL_CHAIN_ID,
+            "is_local": True,
+            "block_time": 1,
+            **LOCAL_FEES,
+        },
+    )
+    Provider.objects.filter(network=network).exclude(url=url).update(enabled=False)
+    Provider.objects.update_or_create(network=network, url=url, defaults={"enabled": True})
+    return network
+
+
+def register_token(network: Network, address: str, symbol: str, decimals: int, min_amount: int) -> Token:
+    """List a token, once. `min_amount` in base units."""
+    token, _ = Token.objects.get_or_create(
+        network=network,
+        address=address,
+        defaults={"symbol": symbol, "decimals": decimals, "min_amount": min_amount},
+    )
+    return token
+
+
+def register_sender(network: Network, purpose: str, address: str, key_ref: str) -> Sender:
+    """The sender of `purpose`, made if missing; its line of nonces starts where the chain is."""
+    known = Sender.objects.filter(network=network, purpose=purpose).first()
+    if known:
+        return known
+    nonce = pool.run(network, lambda rpc: rpc.nonce(address, "pending"))
+    return Sender.objects.create(
+        network=network, purpose=purpose, address=address, key_ref=key_ref, next_nonce=nonce
+    )
+
+
+def verify(network: Network) -> list[str]:
+    """What every enabled provider was found to be, one sentence each.
+
+    Raises `UnfitNode` for a wrong chain id, for code at the escrow contract or behind its vaults that is
+    not the configured one, or for a finality tag that is missing or never trails the head. A provider
+    that does not answer is only named, unless none does.
+    """
+    lines, alive = [], 0
+    for provider in pool.providers(network):
+        rpc = Rpc(network, provider)
+        try:
+            lines.append(_inspect(rpc))
+            alive += 1
+        except AllProvidersFailed:
+            raise
+        except RpcError as error:
+            lines.append(f"{rpc}: {type(error).__name__}: {error}")
+    if not alive:
+        raise UnfitNode(f"no provider of {network.name} is fit: " + "; ".join(lines or ["none is enabled"]))
+    return lines
+
+
+def _inspect(rpc: Rpc) -> str:
+    rpc.check_chain()
+    heads = rpc.heads()
+    if heads.final.number == heads.latest.number > _YOUNG:
+        raise UnfitNode(f"{rpc} calls its newest block final")
+    _check_code(rpc)
+    return f"{rpc}: chain {rpc.network.chain_id}, head {heads.latest.number}, final {heads.final.number}"
+
+
+def _check_code(rpc: Rpc) -> None:
+    network = rpc.network
+    if not network.escrow_contract:
+        raise UnfitNode(f"no escrow contract is configured on {network.name}")
+    expected = {network.escrow_contract: network.escrow_code_hash}
+    if network.escrow_contract == ESCROW_ADDRESS:
+        expected[VAULT_CODE_ADDRESS] = "0x" + expected_runtime_hashes()[VAULT_CODE_ADDRESS].hex()
+    for address, wanted in expected.items():
+        if "0x" + keccak(rpc.code(address)).hex() != wanted:
+            raise UnfitNode(f"the code at {address} is not the one that is configured")
+
+
+def ensure_verified(network: Network) -> None:
+    """`verify`, once per process and configuration: what a worker does before it touches a network."""
+    identity = (network.pk, f"{network.escrow_code_hash}{[p.url for p in pool.providers(network)]}")
+    if identity not in _verified:
+        verify(network)
+        _verified.add(identity)

@@ -1,0 +1,245 @@
+"""A nonce for a call: simulated, signed, stored, and only then known to anyone."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Exists, F, OuterRef, Q
+
+from chain import signing, states
+from chain.models import Attempt, Call, Network, Sender, Transaction
+from chain.rpc import pool
+from chain.rpc.answers import quantity
+from chain.rpc.client import Rpc
+from chain.rpc.errors import NodeError, Reverted, RpcError
+from chain.selectors import final_head
+from chain.services.alarms import raise_alarm, resolve_alarm
+from chain.txm import outcome
+from chain.txm.fees import FeeCapReached, Fees, Market, first_offer, read_market
+from core import clock, crashpoints, transitions
+from core.actors import SYSTEM
+
+REFUSALS_UNTIL_FAILED = 3
+LONGEST_PAUSE = timedelta(seconds=60)
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What one node said about a sender and its due calls; `refusals` by call id."""
+
+    market: Market
+    balance: int
+    nonce: int
+    refusals: dict[str, Reverted]
+    refused_finally: frozenset[str]
+    unknown: frozenset[str]
+
+
+def assign_sender(network: Network, sender: Sender) -> int:
+    """Give nonces to the sender's due calls; returns how many transactions were made.
+
+    Deadline work first, then in order of arrival. Of one group at most one call at a time is between
+    simulation and broadcast, so that two orders that exclude each other are not both sent.
+    """
+    calls = due_calls(network, sender)
+    if not calls:
+        return 0
+    look = pool.run(network, lambda rpc: _look(rpc, sender, calls))
+    if look.nonce > sender.next_nonce:
+        outcome.freeze(sender, f"the chain is at nonce {look.nonce}, we are at {sender.next_nonce}")
+        return 0
+    signer = signing.resolve(sender.key_ref)
+    return sum(_decide(network, sender, signer, call, look) for call in calls)
+
+
+def due_calls(network: Network, sender: Sender) -> list[Call]:
+    """Waiting calls that this sender may carry now, one for each group."""
+    now = clock.now()
+    flight = Transaction.objects.filter(sender=sender, state__in=states.UNMINED_TRANSACTIONS).count()
+    free = sender.in_flight_limit - flight
+    rival = Call.objects.filter(
+        network=network, group=OuterRef("group"), outcome="sent", transaction__state="assigned"
+    )
+    rows = (
+        Call.objects.filter(network=network, purpose=sender.purpose, outcome="waiting", next_try_at__lte=now)
+        .filter(Q(not_before__isnull=True) | Q(not_before__lte=now))
+        .exclude(Exists(rival), ~Q(group=""))
+        .order_by(F("must_be_final_by").asc(nulls_last=True), "created_at", "pk")
+    )
+    chosen: dict[str, Call] = {}
+    for call in rows[: 4 * max(free, 0)]:
+        chosen.setdefault(call.group or call.pk, call)
+    return list(chosen.values())[: max(free, 0)]
+
+
+def _look(rpc: Rpc, sender: Sender, calls: list[Call]) -> Look:
+    final = final_head(rpc.network)
+    requests: list[tuple[str, list[Any]]] = [
+        ("eth_getBalance", [sender.address, "latest"]),
+        ("eth_getTransactionCount", [sender.address, "latest"]),
+        *(simulation(sender, call, "pending") for call in calls),
+    ]
+    balance, nonce, *answers = rpc.batch_or_errors(requests)
+    for answer in (balance, nonce):
+        if isinstance(answer, RpcError):
+            raise answer
+    pairs = list(zip(calls, answers, strict=True))
+    refusals = {call.pk: answer for call, answer in pairs if isinstance(answer, Reverted)}
+    refused = [call for call in calls if call.pk in refusals]
+    return Look(
+        market=read_market(rpc),
+        balance=quantity(balance, "balance"),
+        nonce=quantity(nonce, "nonce"),
+        refusals=refusals,
+        refused_finally=_refused_at(rpc, sender, refused, final[0] if final else None),
+        unknown=frozenset(
+            call.pk
+            for call, answer in pairs
+            if isinstance(answer, RpcError) and not isinstance(answer, Reverted)
+        ),
+    )
+
+
+def _refused_at(rpc: Rpc, sender: Sender, calls: list[Call], number: int | None) -> frozenset[str]:
+    """Those that the final state refuses as well: no pending transaction of others is to blame."""
+    if number is None:
+        return frozenset()
+    answers = rpc.batch_or_errors([simulation(sender, call, hex(number)) for call in calls])
+    return frozenset(
+        call.pk for call, answer in zip(calls, answers, strict=True) if isinstance(answer, Reverted)
+    )
+
+
+def simulation(sender: Sender, call: Call, block: str) -> tuple[str, list[Any]]:
+    """The request that runs `call` with exactly the gas that will be signed."""
+    what = {
+        "from": sender.address,
+        "to": call.target,
+        "data": "0x" + bytes(call.data).hex(),
+        "gas": hex(call.gas_limit),
+    }
+    return "eth_call", [what, block]
+
+
+def _decide(network: Network, sender: Sender, signer: signing.Signer, call: Call, look: Look) -> int:
+    if call.pk in look.refusals:
+        _refused(network, call, look.refusals[call.pk], final=call.pk in look.refused_finally)
+        return 0
+    if call.pk in look.unknown:
+        _postpone(call, "the node could not simulate it")
+        return 0
+    try:
+        fees = first_offer(network, look.market, call.gas_limit)
+    except FeeCapReached as error:
+        raise_alarm(network, "fee_cap", sender.address, str(error))
+        _postpone(call, str(error))
+        return 0
+    if look.balance < _committed(sender) + call.gas_limit * fees.max_fee:
+        raise_alarm(network, "low_balance", sender.address, f"{look.balance} wei")
+        _postpone(call, "the sender's balance does not cover the gas")
+        return 0
+    resolve_alarm(network, "low_balance", sender.address)
+    return int(_assign(network, sender, signer, call, fees))
+
+
+def _committed(sender: Sender) -> int:
+    """Wei that the transactions in flight may still cost."""
+    flight = Transaction.objects.filter(sender=sender, state__in=states.UNMINED_TRANSACTIONS)
+    total = 0
+    for row in flight.prefetch_related("attempts"):
+        total += row.gas_limit * max(attempt.max_fee for attempt in row.attempts.all())
+    return total
+
+
+def _assign(network: Network, sender: Sender, signer: signing.Signer, call: Call, fees: Fees) -> bool:
+    """Lock sender, then call; take the nonce, sign, store, advance: all or nothing."""
+    with transaction.atomic():
+        locked = Sender.objects.select_for_update().get(pk=sender.pk)
+        flight = Transaction.objects.filter(sender=locked, state__in=states.UNMINED_TRANSACTIONS).count()
+        if locked.state != "active" or flight >= locked.in_flight_limit:
+            return False
+        wanted = Call.objects.select_for_update().filter(pk=call.pk, outcome="waiting").first()
+        if wanted is None:
+            return False
+        carrier = Transaction(
+            sender=locked,
+            nonce=locked.next_nonce,
+            target=wanted.target,
+            data=bytes(wanted.data),
+            gas_limit=wanted.gas_limit,
+            created_at=clock.now(),
+            next_send_at=clock.now(),
+        )
+        signed = signing.sign_checked(signer, locked.address, tx_fields(network, carrier, fees))
+        crashpoints.hit("assign:signed")
+        carrier.save()
+        store_attempt(carrier, Attempt.Purpose.ORIGINAL, fees, signed)
+        _hand_over(wanted, carrier)
+        locked.next_nonce += 1
+        locked.save(update_fields=["next_nonce"])
+    crashpoints.hit("assign:committed")
+    return True
+
+
+def _hand_over(call: Call, carrier: Transaction) -> None:
+    call.mark_sent(carrier)
+    call.refusals = 0
+    call.reason = ""
+    call.save(update_fields=["outcome", "transaction", "refusals", "reason"])
+    transitions.record(call, source="waiting", target="sent", actor=SYSTEM, field="outcome")
+    transitions.record(carrier, source="", target="assigned", actor=SYSTEM, why=call.label)
+
+
+def tx_fields(network: Network, carrier: Transaction, fees: Fees) -> dict[str, Any]:
+    """The transaction to sign, with eth-account's names."""
+    from chain.txm.fees import fee_fields
+
+    return {
+        "chainId": network.chain_id,
+        "nonce": carrier.nonce,
+        "to": carrier.target,
+        "value": 0,
+        "data": bytes(carrier.data),
+        "gas": carrier.gas_limit,
+        **fee_fields(network, fees),
+    }
+
+
+def store_attempt(carrier: Transaction, purpose: str, fees: Fees, signed: signing.SignedTx) -> Attempt:
+    """Store signed bytes as the next attempt of a transaction."""
+    return Attempt.objects.create(
+        transaction=carrier,
+        sequence=carrier.attempts.count(),
+        purpose=purpose,
+        max_fee=fees.max_fee,
+        max_tip=fees.max_tip,
+        raw=signed.raw,
+        hash=signed.hash,
+        created_at=clock.now(),
+    )
+
+
+def _refused(network: Network, call: Call, error: Reverted, *, final: bool) -> None:
+    """A simulated revert is never sent; refused by the final state three times, the call has failed."""
+    reason = f"refused: {error.reason}"
+    if not final or call.refusals + 1 < REFUSALS_UNTIL_FAILED:
+        pause = min(timedelta(seconds=network.block_time * 2**call.refusals), LONGEST_PAUSE)
+        Call.objects.filter(pk=call.pk, outcome="waiting").update(
+            refusals=F("refusals") + 1 if final else F("refusals"),
+            reason=reason[:300],
+            next_try_at=clock.now() + pause,
+        )
+        return
+    outcome.fail_unsent(network, call, reason)
+
+
+def _postpone(call: Call, reason: str) -> None:
+    Call.objects.filter(pk=call.pk, outcome="waiting").update(
+        reason=reason[:300], next_try_at=clock.now() + timedelta(seconds=10)
+    )
+
+
+def node_said(error: RpcError) -> str:
+    """A node's own words, for the log."""
+    return error.message if isinstance(error, NodeError) else str(error)

@@ -1,0 +1,88 @@
+"""Sending stored bytes, with no transaction open. Nothing that a node answers decides an outcome."""
+
+from datetime import timedelta
+
+import structlog
+from django.db import transaction
+from django.db.models import F
+
+from chain import states
+from chain.models import Attempt, Network, Transaction
+from chain.rpc import pool
+from chain.rpc.client import Rpc
+from chain.rpc.errors import NodeError, RpcError
+from chain.selectors import head
+from chain.services.alarms import raise_alarm
+from chain.txm.classify import SendAnswer, classify
+from core import clock, crashpoints, transitions
+from core.actors import SYSTEM
+
+log = structlog.get_logger(__name__)
+# Answers that a human must see: waiting alone does not heal them.
+_ALARMING = (SendAnswer.AMBIGUOUS, SendAnswer.FUNDS, SendAnswer.FEE_CAP, SendAnswer.INVALID)
+_BEST = tuple(SendAnswer)
+
+
+def due_transactions(network: Network) -> list[Transaction]:
+    """Unmined transactions that were never sent or not lately, lowest nonce first."""
+    rows = Transaction.objects.filter(
+        sender__network=network, state__in=states.UNMINED_TRANSACTIONS, next_send_at__lte=clock.now()
+    )
+    return list(rows.select_related("sender").order_by("sender", "nonce"))
+
+
+def broadcast(network: Network, row: Transaction) -> SendAnswer:
+    """Send the highest stored attempt of `row` to every provider and write down what they said.
+
+    A timeout means "may have been accepted": the same bytes are sent again later.
+    """
+    attempt = row.attempts.order_by("-sequence")[0]
+    answers = [_send(Rpc(network, provider), attempt) for provider in pool.providers(network)]
+    crashpoints.hit("broadcast:sent")
+    answer, words = min(answers, key=lambda pair: _BEST.index(pair[0])) if answers else (
+        SendAnswer.AMBIGUOUS, "no provider",
+    )  # fmt: skip
+    _mark(network, row, attempt, answer, words)
+    crashpoints.hit("broadcast:marked")
+    if answer in _ALARMING:
+        raise_alarm(network, f"send_{answer}", attempt.hash, words)
+    if answer == SendAnswer.REPLACEMENT and row.attempts.count() == 1:
+        raise_alarm(network, "nonce_taken", attempt.hash, "a transaction that is not ours holds our nonce")
+    return answer
+
+
+def _send(rpc: Rpc, attempt: Attempt) -> tuple[SendAnswer, str]:
+    try:
+        rpc.check_chain()
+        named = rpc.send_raw(bytes(attempt.raw))
+    except NodeError as error:
+        return classify(error.message), error.message
+    except RpcError as error:
+        return SendAnswer.AMBIGUOUS, f"{type(error).__name__}: {error}"
+    if named != attempt.hash:
+        log.error("broadcast_other_hash", provider=str(rpc), ours=attempt.hash, theirs=named)
+        return SendAnswer.AMBIGUOUS, "the node named another hash"
+    return SendAnswer.ACCEPTED, ""
+
+
+def _mark(network: Network, row: Transaction, attempt: Attempt, answer: SendAnswer, words: str) -> None:
+    now, top = clock.now(), head(network)
+    with transaction.atomic():
+        locked = Transaction.objects.select_for_update().get(pk=row.pk)
+        Attempt.objects.filter(pk=attempt.pk).update(
+            send_count=F("send_count") + 1,
+            last_sent_at=now,
+            last_answer=answer.value,
+            last_error=words[:300],
+            **({"sent_block": top[0]} if attempt.sent_block is None and top else {}),
+        )
+        if locked.state not in states.UNMINED_TRANSACTIONS:
+            return
+        locked.next_send_at = now + timedelta(seconds=network.resend_after)
+        locked.first_sent_at = locked.first_sent_at or now
+        if locked.state == "assigned":
+            locked.mark_sent()
+            transitions.record(
+                locked, source="assigned", target="sent", actor=SYSTEM, why=answer.value, tx_hash=attempt.hash
+            )
+        locked.save(update_fields=["state", "next_send_at", "first_sent_at"])

@@ -1,0 +1,185 @@
+"""Looking for receipts of our own hashes. A receipt is provisional until its block is final and read."""
+
+from dataclasses import dataclass
+
+from django.db import transaction
+
+from chain import states
+from chain.indexer.store import OtherBlock, keep_block
+from chain.models import Attempt, Block, Network, Transaction
+from chain.rpc import pool
+from chain.rpc.answers import Header, Receipt
+from chain.rpc.client import Rpc
+from chain.rpc.errors import BadAnswer, NodeError, RpcError
+from chain.selectors import final_head
+from chain.txm import outcome
+from core import clock, crashpoints, transitions
+from core.actors import CHAIN
+
+_AT_ONCE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The receipt of one of our hashes; `header` is set when its block is final."""
+
+    attempt: Attempt
+    receipt: Receipt
+    header: Header | None
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What one node knows of our open transactions; `consumed` are nonces gone at the final head."""
+
+    found: dict[int, Found]
+    consumed: frozenset[int]
+
+
+def confirm(network: Network) -> int:
+    """Follow all open transactions one step; returns how many changed."""
+    rows = list(
+        Transaction.objects.filter(sender__network=network, state__in=states.OPEN_TRANSACTIONS)
+        .select_related("sender__network")
+        .prefetch_related("attempts")
+        .order_by("sender", "nonce")[:_AT_ONCE]
+    )
+    if not rows:
+        return 0
+    safe = final_head(network)
+    limit = safe[0] if safe else -1
+    look = pool.run(network, lambda rpc: _look(rpc, rows, limit))
+    return sum(_follow(network, row, look) for row in rows)
+
+
+def _look(rpc: Rpc, rows: list[Transaction], limit: int) -> Look:
+    attempts = {attempt.hash: attempt for row in rows for attempt in row.attempts.all()}
+    receipts = rpc.receipts(list(attempts))
+    # Final by this node's own word, and read by the safe lane, so that logs come before outcomes.
+    limit = min(limit, rpc.heads().final.number)
+    numbers = sorted({receipt.block_number for receipt in receipts.values() if receipt.block_number <= limit})
+    headers = {header.number: header for header in rpc.headers(numbers)}
+    found: dict[int, Found] = {}
+    for tx_hash, receipt in receipts.items():
+        header = headers.get(receipt.block_number)
+        if header and header.hash != receipt.block_hash:
+            raise BadAnswer("a receipt from a block that is not on the chain")
+        attempt = attempts[tx_hash]
+        if attempt.transaction_id in found:
+            raise BadAnswer("receipts for two attempts of one nonce")
+        found[attempt.transaction_id] = Found(attempt, receipt, header)
+    return Look(found, _consumed(rpc, rows, found, limit))
+
+
+def _consumed(rpc: Rpc, rows: list[Transaction], found: dict[int, Found], limit: int) -> frozenset[int]:
+    missing = [row for row in rows if row.pk not in found]
+    senders = {row.sender.address for row in missing}
+    try:
+        nonces = {address: rpc.nonce(address, limit) for address in senders} if limit >= 0 else {}
+    except NodeError:
+        # The node keeps no state so far back; without proof nothing is lost.
+        return frozenset()
+    return frozenset(row.pk for row in missing if row.nonce < nonces.get(row.sender.address, 0))
+
+
+def _follow(network: Network, row: Transaction, look: Look) -> int:
+    found = look.found.get(row.pk)
+    if found:
+        return int(_mined(network, row.pk, found))
+    if row.pk in look.consumed:
+        return int(_consumed_by_other(network, row))
+    return int(row.state == "mined" and _orphaned(row.pk))
+
+
+def _mined(network: Network, pk: int, found: Found) -> bool:
+    """Note the block that holds us; when it is final, decide."""
+    with transaction.atomic():
+        row = Transaction.objects.select_for_update(of=("self",)).select_related("sender__network").get(pk=pk)
+        if row.state not in states.OPEN_TRANSACTIONS:
+            return False
+        changed = _note_block(row, found)
+        block = _final_block(network, found)
+        if block:
+            outcome.close(row, found.attempt, found.receipt, block)
+            changed = True
+        crashpoints.hit("confirm:before_commit")
+    return changed
+
+
+def _note_block(row: Transaction, found: Found) -> bool:
+    receipt, source = found.receipt, row.state
+    if source == "mined" and row.mined_hash == receipt.block_hash:
+        return False
+    row.mark_mined()
+    row.mined_attempt = found.attempt
+    row.mined_number, row.mined_hash = receipt.block_number, receipt.block_hash
+    row.gas_used, row.gas_price = receipt.gas_used, receipt.gas_price
+    row.save(update_fields=["state", "mined_attempt", "mined_number", "mined_hash", "gas_used", "gas_price"])
+    transitions.record(
+        row,
+        source=source,
+        target="mined",
+        actor=CHAIN,
+        tx_hash=receipt.tx_hash,
+        data={"block": receipt.block_number, "hash": receipt.block_hash, "ok": receipt.ok},
+    )
+    return True
+
+
+def _final_block(network: Network, found: Found) -> Block | None:
+    """The stored block of a final receipt; None while it is not final or another block stands there."""
+    if found.header is None:
+        return None
+    try:
+        with transaction.atomic():
+            return keep_block(network, found.header)
+    except OtherBlock:
+        return None
+
+
+def _orphaned(pk: int) -> bool:
+    """The block is gone and so is the receipt: the same bytes are sent again at once."""
+    with transaction.atomic():
+        row = Transaction.objects.select_for_update().get(pk=pk)
+        if row.state != "mined":
+            return False
+        row.mark_orphaned()
+        row.mined_attempt, row.mined_number, row.mined_hash = None, None, ""
+        row.next_send_at = clock.now()
+        row.save(update_fields=["state", "mined_attempt", "mined_number", "mined_hash", "next_send_at"])
+        transitions.record(row, source="mined", target="sent", actor=CHAIN, why="its block was orphaned")
+    return True
+
+
+def _consumed_by_other(network: Network, row: Transaction) -> bool:
+    """Only a found foreign transaction, unknown receipts at all providers, proves that a nonce is lost."""
+    hashes = [attempt.hash for attempt in row.attempts.all()]
+    foreign = None
+    for provider in pool.providers(network):
+        rpc = Rpc(network, provider)
+        try:
+            rpc.check_chain()
+            if rpc.receipts(hashes):
+                return False
+            foreign = foreign or _find_foreign(rpc, row)
+        except RpcError:
+            return False
+    if foreign is None or foreign in hashes:
+        return False
+    outcome.give_to_human(row, f"nonce {row.nonce} was used by {foreign}")
+    return True
+
+
+def _find_foreign(rpc: Rpc, row: Transaction) -> str | None:
+    """Hash of the transaction that used our nonce, by bisection over blocks."""
+    top = final_head(rpc.network)
+    if top is None:
+        return None
+    account, low, high = row.sender.address, -1, top[0]
+    while high - low > 1:
+        middle = (low + high) // 2
+        if rpc.nonce(account, middle) > row.nonce:
+            high = middle
+        else:
+            low = middle
+    return rpc.consuming_transaction(account, row.nonce, high)
