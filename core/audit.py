@@ -15,7 +15,12 @@ _LOCK = 4_213_771
 
 
 def write(
-    action: str, *, subject_id: str, actor_id: str, actor_label: str = "", data: Mapping[str, Any] | None = None
+    action: str,
+    *,
+    subject_id: str,
+    actor_id: str,
+    actor_label: str = "",
+    data: Mapping[str, Any] | None = None,
 ) -> AuditEntry:
     """Append one entry; entries of concurrent writers queue on an advisory lock to keep one chain."""
     with transaction.atomic():

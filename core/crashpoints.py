@@ -2,6 +2,7 @@
 
 import os
 import signal
+from pathlib import Path
 
 from django.conf import settings
 
@@ -17,7 +18,7 @@ def hit(name: str) -> None:
     flag = os.environ.get("CRASH_POINT_FLAG")
     if flag:
         try:
-            os.unlink(flag)
+            Path(flag).unlink()
         except FileNotFoundError:
             return
     os.kill(os.getpid(), signal.SIGKILL)

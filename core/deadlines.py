@@ -60,9 +60,9 @@ def waiting(subject_id: str) -> models.QuerySet[Deadline]:
 def claim(deadline: Deadline) -> bool:
     """Mark as passed; False if somebody else did, cancelled it, or moved it. Lock the subject before."""
     return bool(
-        Deadline.objects.filter(
-            pk=deadline.pk, state=Deadline.State.WAITING, due_at__lte=clock.now()
-        ).update(state=Deadline.State.PASSED)
+        Deadline.objects.filter(pk=deadline.pk, state=Deadline.State.WAITING, due_at__lte=clock.now()).update(
+            state=Deadline.State.PASSED
+        )
     )
 
 
@@ -84,3 +84,17 @@ def _run(deadline: Deadline) -> bool:
             next_try_at=clock.now() + _ASK_AGAIN
         )
     return acted
+
+
+def set_backstop(kind: str, subject_id: str, backstop_at: datetime | None) -> None:
+    """The chain told its own instant for what a waiting deadline shows."""
+    Deadline.objects.filter(kind=kind, subject_id=subject_id, state=Deadline.State.WAITING).update(
+        backstop_at=backstop_at
+    )
+
+
+def move_waiting(kind: str, subject_id: str, due_at: datetime) -> None:
+    """Move a waiting deadline to another instant, if there is one."""
+    Deadline.objects.filter(kind=kind, subject_id=subject_id, state=Deadline.State.WAITING).update(
+        due_at=due_at, next_try_at=due_at
+    )

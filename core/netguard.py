@@ -1,4 +1,4 @@
-"""Network calls inside a database transaction are refused: they hold locks for as long as a stranger likes."""
+"""Network calls inside a database transaction are refused: they hold locks as long as a stranger likes."""
 
 from django.db import connection
 

@@ -2,5 +2,24 @@ from django.apps import AppConfig
 
 
 class PaymentsConfig(AppConfig):
+    """Registers what payments does when the chain or a clock calls."""
+
     name = "payments"
     verbose_name = "Payments"
+
+    def ready(self) -> None:
+        from chain import hooks
+        from core.deadlines import register_handler
+        from payments.services import clocks, deals, delivery, escrows, late, payouts
+        from payments.tasks import project_network, show_heads
+
+        hooks.on_final(project_network.delay)
+        hooks.on_head_change(show_heads.delay)
+        register_handler(deals.ACCEPT, deals.expire_unanswered)
+        register_handler(clocks.PAY, escrows.expire_unpaid)
+        register_handler(clocks.DELIVER, payouts.open_take_back)
+        register_handler(clocks.UNDELIVERED, payouts.refund_undelivered)
+        register_handler(clocks.INSPECT, payouts.release_uninspected)
+        register_handler(clocks.MARK, delivery.mark_due)
+        register_handler(clocks.ANSWER_REFUND, payouts.refund_unanswered)
+        register_handler(clocks.LATE_MONEY, late.return_late)

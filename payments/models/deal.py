@@ -38,9 +38,7 @@ class Deal(models.Model):
     proposer = models.CharField(max_length=6, choices=Role.choices)
     # Whose answer is awaited while proposed.
     turn = models.CharField(max_length=6, choices=Role.choices, blank=True)
-    agreed_version = models.ForeignKey(
-        "DealVersion", on_delete=models.PROTECT, null=True, related_name="+"
-    )
+    agreed_version = models.ForeignKey("DealVersion", on_delete=models.PROTECT, null=True, related_name="+")
     # 256 random bits drawn when everything else is fixed, so that nobody can precompute an escrow id.
     secret_salt = HashField(blank=True)
     partner = models.ForeignKey(Partner, on_delete=models.PROTECT, null=True, related_name="deals")

@@ -47,8 +47,13 @@ class Escrow(models.Model):
     decided_seller = BaseUnitsField(default=0)
     decided_buyer = BaseUnitsField(default=0)
     dispute_round = models.PositiveIntegerField(default=0)
+    disputed_by = models.CharField(max_length=6, blank=True)
     marked_until = models.DateTimeField(null=True)
-    # When the party may take everything back, because nothing was delivered in time.
+    # Clocks that a dispute stopped: kind -> seconds that were left.
+    paused_clocks = models.JSONField(default=dict)
+    # The chain's instant after which anyone may execute the fallback split of a disputed escrow.
+    fallback_after = models.DateTimeField(null=True)
+    # The buyer may take everything back, because nothing was delivered in time.
     take_back_open = models.BooleanField(default=False)
     changes_requested = models.PositiveIntegerField(default=0)
     # Where a failed or withdrawn dispute goes back to.

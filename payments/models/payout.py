@@ -5,7 +5,7 @@ from typing import ClassVar
 from django.db import models
 from django_fsm import FSMField, transition
 
-from chain.models import Call, Network
+from chain.models import Call, Network, Token
 from core.fields import AddressField, BaseUnitsField, HashField, PrefixedIdField
 from core.states import state_guards
 from payments.models.escrow import Escrow
@@ -109,6 +109,8 @@ class PayoutLeg(models.Model):
     kind = models.CharField(max_length=8, choices=LegKind.choices)
     n = models.PositiveIntegerField()
     recipient = AddressField()
+    # The escrow's token, but for the surplus of another one.
+    token = models.ForeignKey(Token, on_delete=models.PROTECT, related_name="+")
     amount = BaseUnitsField()
     state = FSMField(default=LegState.PLANNED, protected=True, max_length=12)
     tx_hash = HashField(blank=True)
@@ -148,6 +150,8 @@ class EscrowPolicy(models.Model):
     seats = models.JSONField(default=list)
     threshold = models.PositiveIntegerField(default=1)
     four_eyes_threshold = models.PositiveIntegerField(default=2)
+    # Where a mark costs next to nothing, a delivery is marked on chain at once.
+    mark_at_once = models.BooleanField(default=False)
 
     class Meta:
         verbose_name_plural = "escrow policies"

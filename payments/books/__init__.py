@@ -1,0 +1,1 @@
+"""The books: posting, balances and the comparison with the chain."""

@@ -1,0 +1,46 @@
+"""Sums over the books. Credit accounts are shown as positive amounts."""
+
+from django.db.models import Sum
+
+from chain.models import Token
+from payments.models import AccountKind, Deposit, Entry, Escrow
+
+
+def balance(escrow: Escrow, kind: str, token: Token | None = None) -> int:
+    """Base units of one account; the vault is positive when money is in it, the others when they owe."""
+    total = Entry.objects.filter(
+        account__escrow=escrow, account__kind=kind, account__token=token or escrow.token
+    ).aggregate(total=Sum("amount"))["total"]
+    units = int(total or 0)
+    return units if kind == AccountKind.VAULT else -units
+
+
+def held(escrow: Escrow) -> int:
+    """Deposits that count towards the escrow and are not decided yet."""
+    return balance(escrow, AccountKind.HELD)
+
+
+def counted(escrow: Escrow) -> int:
+    """All final deposits that counted towards the escrow, decided or not."""
+    total = Deposit.objects.filter(escrow=escrow).aggregate(total=Sum("counted"))["total"]
+    return int(total or 0)
+
+
+def surplus_by_token(escrow: Escrow) -> dict[int, int]:
+    """Token primary key -> base units that came on top, for tokens where there are any."""
+    rows = (
+        Entry.objects.filter(account__escrow=escrow, account__kind=AccountKind.SURPLUS)
+        .values("account__token")
+        .annotate(total=Sum("amount"))
+    )
+    return {row["account__token"]: -int(row["total"]) for row in rows if row["total"]}
+
+
+def vaults(network_id: int) -> list[tuple[str, str, int]]:
+    """(vault address, token address, base units) of every vault account of a network, by the books."""
+    rows = (
+        Entry.objects.filter(account__kind=AccountKind.VAULT, account__escrow__network=network_id)
+        .values_list("account__escrow__vault_address", "account__token__address")
+        .annotate(total=Sum("amount"))
+    )
+    return [(vault, token, int(total)) for vault, token, total in rows]

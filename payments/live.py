@@ -1,0 +1,29 @@
+"""Live pages: after a commit, everybody who looks at a deal is told to read it again.
+
+The message carries no content: the page asks for its fragment and gets only what its viewer may see.
+"""
+
+from asgiref.sync import async_to_sync
+from channels.layers import get_channel_layer
+
+from core import doorbell
+
+
+def group_name(deal_id: str) -> str:
+    """The channel-layer group of everybody who looks at this deal."""
+    return f"deal.{deal_id}"
+
+
+def deal_changed(deal_id: str) -> None:
+    """Tell the viewers of a deal after the commit; a broken Redis is logged and forgotten."""
+    doorbell.on_commit(_send, deal_id)
+
+
+def escrow_changed(deal_id: str, escrow_id: str) -> None:
+    """Tell the viewers of the escrow's deal."""
+    deal_changed(deal_id)
+
+
+def _send(deal_id: str) -> None:
+    layer = get_channel_layer()
+    async_to_sync(layer.group_send)(group_name(deal_id), {"type": "deal.changed", "deal": deal_id})

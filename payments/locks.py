@@ -1,0 +1,41 @@
+"""Row locks, always in this order: deal, escrow, order, leg. Services take them, nobody else."""
+
+from core.errors import NotFound
+from payments.models import Deal, Escrow, Order, OrderKind
+from payments.states import OrderState
+
+
+def lock_deal(deal_id: str) -> Deal:
+    """The deal, re-read and locked until the transaction ends."""
+    deal = (
+        Deal.objects.select_for_update(of=("self",), no_key=True)
+        .select_related("network", "token__network")
+        .filter(pk=deal_id)
+        .first()
+    )
+    if deal is None:
+        raise NotFound("deal_not_found", "There is no such deal.")
+    return deal
+
+
+def lock_escrow(escrow_id: str) -> Escrow:
+    """The escrow, re-read and locked until the transaction ends, its deal locked before it."""
+    deal_id = Escrow.objects.filter(pk=escrow_id).values_list("deal_id", flat=True).first()
+    if deal_id is None:
+        raise NotFound("escrow_not_found", "There is no such escrow.")
+    deal = lock_deal(deal_id)
+    escrow = (
+        Escrow.objects.select_for_update(of=("self",), no_key=True)
+        .select_related("network", "token__network")
+        .get(pk=escrow_id)
+    )
+    escrow.deal = deal
+    return escrow
+
+
+def live_orders(escrow: Escrow, *kinds: OrderKind) -> list[Order]:
+    """Orders of a locked escrow that may still have an effect, locked, oldest first."""
+    orders = Order.objects.select_for_update(of=("self",)).filter(
+        escrow=escrow, state__in=[OrderState.LIVE, OrderState.NEEDS_HUMAN]
+    )
+    return list((orders.filter(kind__in=kinds) if kinds else orders).order_by("created", "id"))

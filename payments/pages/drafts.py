@@ -1,0 +1,207 @@
+"""Writing a deal: new, edit, preview, counter-proposal."""
+
+from typing import Any, cast
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+
+from accounts.models import User
+from chain.models import Token
+from core import files as stored_files
+from core.errors import DomainError
+from payments.agreement import Agreement, check, from_json
+from payments.models import Deal, Party, Role
+from payments.pages import rules
+from payments.pages.access import Visit, for_party
+from payments.pages.forms import (
+    DealForm,
+    MilestoneForms,
+    TermsForm,
+    agreement_of,
+    default_delivery,
+    initial_of,
+    place_errors,
+)
+from payments.pages.outcome import clicked, show_on
+from payments.services import addresses, deals
+from payments.states import DealState
+
+_EMPTY_ROW = {"title": "", "amount": "", "deliver_at": None}
+
+
+@login_required
+def new(request: HttpRequest) -> HttpResponse:
+    """Start a draft."""
+    role = request.GET.get("role", "buyer")
+    form = DealForm(request.POST or None, request.FILES or None, initial={"role": role})
+    rows = MilestoneForms(
+        _with_extra_row(request), prefix="m", initial=[_EMPTY_ROW | {"deliver_at": default_delivery()}]
+    )
+    if request.method == "POST" and _readable(request, form, rows):
+        deal = _saved(request, form, rows, None)
+        if deal is not None:
+            return _onwards(request, deal, form, rows)
+    return render(request, "deals/edit.html", {"form": form, "rows": rows, "deal": None})
+
+
+@for_party
+def edit(request: HttpRequest, visit: Visit) -> HttpResponse:
+    """Go on with a draft."""
+    if visit.deal.state != DealState.DRAFT:
+        return redirect("deals:detail", visit.deal.pk)
+    values, row_values = initial_of(from_json(visit.deal.draft), visit.deal.token)
+    values |= {
+        "role": visit.me.role,
+        "own_address": visit.me.address,
+        "counterparty_email": visit.other.email,
+    }
+    form = DealForm(request.POST or None, request.FILES or None, initial=values)
+    # The sides are fixed when the draft is made; another role is another draft.
+    form.fields["role"].disabled = True
+    rows = MilestoneForms(_with_extra_row(request), prefix="m", initial=row_values)
+    if request.method == "POST" and _readable(request, form, rows):
+        deal = _saved(request, form, rows, visit)
+        if deal is not None:
+            return _onwards(request, deal, form, rows)
+    return render(request, "deals/edit.html", {"form": form, "rows": rows, "deal": visit.deal})
+
+
+@for_party
+def preview(request: HttpRequest, visit: Visit) -> HttpResponse:
+    """The deal as the other side will see it; sending it is the next step."""
+    if visit.deal.state != DealState.DRAFT:
+        return redirect("deals:detail", visit.deal.pk)
+    if request.method == "POST":
+        sent = clicked(
+            request,
+            lambda: deals.propose(deal_id=visit.deal.pk, party=visit.me),
+            "Sent. The terms are sealed; the other side has to answer now.",
+        )
+        return redirect("deals:detail" if sent else "deals:edit", visit.deal.pk)
+    agreement = from_json(visit.deal.draft)
+    shown = {
+        "visit": visit,
+        "deal": visit.deal,
+        "terms": agreement,
+        "files": visit.deal.files.order_by("created", "id"),
+        "problems": problems(visit.deal, visit.me, agreement),
+        "dispute_rules": rules.dispute_rules(),
+    }
+    return render(request, "deals/preview.html", shown)
+
+
+@for_party
+def counter(request: HttpRequest, visit: Visit) -> HttpResponse:
+    """Answer a proposal with other terms."""
+    if visit.deal.state != DealState.PROPOSED:
+        return redirect("deals:detail", visit.deal.pk)
+    before = from_json(deals.current_version(visit.deal).terms)
+    values, row_values = initial_of(before, visit.deal.token)
+    form = TermsForm(request.POST or None, initial=values)
+    form.fields["token"].disabled = True
+    rows = MilestoneForms(_with_extra_row(request), prefix="m", initial=row_values)
+    if request.method == "POST" and _readable(request, form, rows):
+        try:
+            agreement = agreement_of(form, rows, before=before)
+            deals.counter(deal_id=visit.deal.pk, party=visit.me, agreement=agreement)
+        except DomainError as refused:
+            _show(form, rows, refused)
+        else:
+            messages.success(request, "Sent. The other side has to answer your terms now.")
+            return redirect("deals:detail", visit.deal.pk)
+    return render(request, "deals/counter.html", {"form": form, "rows": rows, "deal": visit.deal})
+
+
+def problems(deal: Deal, me: Party, agreement: Agreement) -> list[str]:
+    """Everything that would keep the draft from being sent, in sentences."""
+    found = []
+    try:
+        check(agreement, minimum=deal.token.min_amount)
+    except DomainError as refused:
+        found += [error.message for error in refused.errors]
+    try:
+        addresses.check_party_address(deal, me.address)
+    except DomainError as refused:
+        found.append(refused.message)
+    return list(dict.fromkeys(found))
+
+
+def _with_extra_row(request: HttpRequest) -> Any:
+    """The posted rows; the button that adds a row works without scripts by posting."""
+    if request.method != "POST":
+        return None
+    if request.POST.get("action") != "add_row":
+        return request.POST
+    data = request.POST.copy()
+    data["m-TOTAL_FORMS"] = str(int(data.get("m-TOTAL_FORMS") or 0) + 1)
+    return data
+
+
+def _readable(request: HttpRequest, form: TermsForm, rows: Any) -> bool:
+    readable = form.is_valid() & rows.is_valid()
+    return readable and request.POST.get("action") != "add_row"
+
+
+def _saved(request: HttpRequest, form: DealForm, rows: Any, visit: Visit | None) -> Deal | None:
+    """Write the draft, new or old; None if the service refuses it, with the reasons on the forms."""
+    data = form.cleaned_data
+    try:
+        agreement = agreement_of(form, rows, before=from_json(visit.deal.draft) if visit else None)
+        uploads = [stored_files.save(upload, pointer="/files") for upload in data["files"]]
+        if visit is None:
+            deal = deals.create_draft(
+                user=cast(User, request.user),
+                role=data["role"],
+                agreement=agreement,
+                own_address=data["own_address"],
+                counterparty_email=data["counterparty_email"],
+            )
+        else:
+            deal = deals.update_draft(
+                deal_id=visit.deal.pk,
+                party=visit.me,
+                agreement=agreement,
+                own_address=data["own_address"],
+                counterparty_email=data["counterparty_email"],
+            )
+        me = deal.parties.get(role=Role(data["role"]))
+        for upload in uploads:
+            deals.attach_file(deal_id=deal.pk, party=me, saved=upload)
+    except DomainError as refused:
+        _show(form, rows, refused)
+        return None
+    return deal
+
+
+def _onwards(request: HttpRequest, deal: Deal, form: DealForm, rows: Any) -> HttpResponse:
+    """Draft: back to the list. Preview: there, unless something is missing."""
+    if request.POST.get("action") == "draft":
+        messages.success(request, "The draft is saved. Only you see it.")
+        return redirect("deals:edit", deal.pk)
+    try:
+        check(from_json(deal.draft), minimum=deal.token.min_amount)
+        addresses.check_party_address(deal, form.cleaned_data["own_address"])
+    except DomainError as refused:
+        _show(form, rows, refused)
+        # The draft exists now: what is typed next belongs to it.
+        shown = {"form": form, "rows": rows, "deal": deal}
+        return render(request, "deals/edit.html", shown)
+    return redirect("deals:preview", deal.pk)
+
+
+def _show(form: TermsForm, rows: Any, refused: DomainError) -> None:
+    if any("/milestones/" in error.pointer for error in refused.errors):
+        already = any(row.errors for row in rows)
+        place_errors(form, rows, [] if already else refused.errors)
+    elif refused.errors:
+        place_errors(form, rows, refused.errors)
+    else:
+        show_on(form, refused)
+
+
+def token_of(form: TermsForm) -> Token | None:
+    """The chosen token, for labels beside amounts."""
+    chosen: Token | None = getattr(form, "cleaned_data", {}).get("token")
+    return chosen

@@ -1,0 +1,72 @@
+"""Where escrows stand for one of their sides, read with a constant number of queries."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from core.models import Deadline
+from payments.models import DECIDING, Escrow, Order, RefundRequest, Role
+from payments.states import OrderState
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """One escrow, who looks at it, what the other side is called, and every wait that runs."""
+
+    escrow: Escrow
+    role: Role
+    other: str
+    waits: dict[str, Deadline] = field(default_factory=dict)
+    refund_request: RefundRequest | None = None
+    # Decisions about its money that are on their way to the chain.
+    under_way: tuple[Order, ...] = ()
+
+    @property
+    def is_buyer(self) -> bool:
+        return self.role == Role.BUYER
+
+    @property
+    def buyer(self) -> str:
+        """The buyer, as the subject of a sentence."""
+        return "you" if self.is_buyer else self.other
+
+    @property
+    def seller(self) -> str:
+        return self.other if self.is_buyer else "you"
+
+    def due(self, kind: str) -> datetime | None:
+        """When the wait of this kind ends, if it runs."""
+        return self.waits[kind].due_at if kind in self.waits else None
+
+    def backstop(self, kind: str) -> datetime | None:
+        """When anyone can do the same on the chain."""
+        return self.waits[kind].backstop_at if kind in self.waits else None
+
+
+def read(escrows: Iterable[Escrow], role_of: dict[str, Role], other_of: dict[str, str]) -> list[Situation]:
+    """The situations of escrows; `role_of` and `other_of` are by deal id. Three queries for any number."""
+    standing = list(escrows)
+    ids = [escrow.pk for escrow in standing]
+    waits: dict[str, dict[str, Deadline]] = defaultdict(dict)
+    for deadline in Deadline.objects.filter(subject_id__in=ids, state=Deadline.State.WAITING):
+        waits[deadline.subject_id][deadline.kind] = deadline
+    asked = {
+        request.escrow_id: request
+        for request in RefundRequest.objects.filter(escrow__in=ids, state=RefundRequest.State.ASKED)
+    }
+    orders: dict[str, list[Order]] = defaultdict(list)
+    live = (OrderState.LIVE, OrderState.NEEDS_HUMAN)
+    for order in Order.objects.filter(escrow__in=ids, state__in=live, kind__in=DECIDING):
+        orders[order.escrow_id].append(order)
+    return [
+        Situation(
+            escrow=escrow,
+            role=role_of[escrow.deal_id],
+            other=other_of[escrow.deal_id],
+            waits=waits[escrow.pk],
+            refund_request=asked.get(escrow.pk),
+            under_way=tuple(orders[escrow.pk]),
+        )
+        for escrow in standing
+    ]

@@ -1,0 +1,1 @@
+"""The only writers of deals, escrows, orders, legs and books. One module for each noun or verb."""

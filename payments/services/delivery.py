@@ -1,0 +1,119 @@
+"""Delivery: handed over, looked at, sent back; and its mark on the chain."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import transaction
+
+from core import clock, deadlines
+from core.actors import CLOCK, Actor
+from core.errors import Conflict, FieldError, Forbidden, Invalid
+from core.files import Saved
+from core.models import Deadline
+from payments.locks import live_orders, lock_escrow
+from payments.models import Delivery, DeliveryFile, Escrow, OrderKind
+from payments.services import clocks, events, orders
+from payments.services.moves import move
+from payments.states import EscrowState
+
+MAX_CHANGES = 3
+_BEFORE_CHAIN_END = timedelta(hours=24)
+
+
+@transaction.atomic
+def deliver(
+    *, escrow_id: str, role: str, acting: Actor, note: str = "", files: Sequence[Saved] = ()
+) -> Delivery:
+    """The seller hands over: a note, files, or both. Starts the inspection.
+
+    Raises `Conflict` outside funded, while a payout of everything is under way, or past the last instant.
+    """
+    if role != "seller":
+        raise Forbidden("seller_only", "Only the seller can deliver.")
+    if not note.strip() and not files:
+        message = "Add a note or a file that shows what you delivered."
+        raise Invalid("delivery_empty", message, [FieldError("/note", "empty", message)])
+    escrow = lock_escrow(escrow_id)
+    if escrow.state != EscrowState.FUNDED:
+        raise Conflict("escrow_state", f"Not possible while the escrow is {escrow.state.replace('_', ' ')}.")
+    now = clock.now()
+    if escrow.deliver_by and now > escrow.deliver_by - clocks.SAFETY:
+        raise Conflict("too_late", "The last instant for a delivery has passed.")
+    delivery = Delivery.objects.create(escrow=escrow, note=note.strip()[:20_000], created=now)
+    for saved in files:
+        DeliveryFile.objects.create(delivery=delivery, file=saved.file, name=saved.name)
+    escrow.delivered_at = now
+    escrow.take_back_open = False
+    move(escrow, EscrowState.DELIVERED, actor=acting, fields=("delivered_at", "take_back_open"))
+    if not escrow.refund_requests.filter(state="asked").exists():
+        clocks.start_inspecting(escrow)
+    events.of_escrow(escrow, "escrow.delivered", delivery=delivery.pk)
+    return delivery
+
+
+@transaction.atomic
+def request_changes(*, escrow_id: str, role: str, acting: Actor, note: str) -> Escrow:
+    """The buyer sends the delivery back, at most three times; the seller gets the inspection time again.
+
+    Raises `Conflict` outside delivered or when the three are used up.
+    """
+    if role != "buyer":
+        raise Forbidden("buyer_only", "Only the buyer can request changes.")
+    if not 10 <= len(note.strip()) <= 5_000:
+        message = "Say in 10 to 5,000 characters what should change."
+        raise Invalid("note_length", message, [FieldError("/note", "length", message)])
+    escrow = lock_escrow(escrow_id)
+    if escrow.state != EscrowState.DELIVERED:
+        raise Conflict("escrow_state", "Changes can be requested after a delivery, before the money moves.")
+    if escrow.changes_requested >= MAX_CHANGES:
+        raise Conflict("changes_used_up", "Changes were requested three times. Release, refund or dispute.")
+    escrow.changes_requested += 1
+    for kind in (clocks.INSPECT, clocks.MARK):
+        deadlines.cancel(kind, escrow.pk)
+    move(
+        escrow,
+        EscrowState.FUNDED,
+        actor=acting,
+        why=f"changes: {note.strip()}",
+        fields=("changes_requested",),
+    )
+    reopen_on_chain(escrow, acting)
+    clocks.start_delivering(escrow, due=_again(escrow))
+    events.of_escrow(escrow, "escrow.changes_requested", note=note.strip())
+    return escrow
+
+
+def reopen_on_chain(escrow: Escrow, acting: Actor) -> None:
+    """Stop the chain's inspection clock if a mark started it or is about to."""
+    marking = live_orders(escrow, OrderKind.MARK)
+    if (escrow.marked_until or marking) and not live_orders(escrow, OrderKind.REOPEN):
+        orders.place(
+            escrow,
+            OrderKind.REOPEN,
+            reason="changes requested",
+            acting=acting,
+            must_be_final_by=escrow.marked_until and escrow.marked_until - _BEFORE_CHAIN_END,
+        )
+
+
+def mark_due(deadline: Deadline) -> bool:
+    """Deadline handler: the delivery must now be marked on chain, so that the seller's backstop exists."""
+    with transaction.atomic():
+        escrow = lock_escrow(deadline.subject_id)
+        if escrow.state != EscrowState.DELIVERED or escrow.marked_until:
+            return deadlines.claim(deadline)
+        if live_orders(escrow, OrderKind.MARK, OrderKind.REOPEN) or not deadlines.claim(deadline):
+            return False
+        must_be_final_by = escrow.deliver_by and escrow.deliver_by - timedelta(hours=48)
+        orders.place(
+            escrow, OrderKind.MARK, reason="delivered", acting=CLOCK, must_be_final_by=must_be_final_by
+        )
+    return True
+
+
+def _again(escrow: Escrow) -> datetime:
+    """The new date: the inspection time from now, not before the old one, a day before the chain's end."""
+    agreed = escrow.deliver_at + timedelta(seconds=settings.CLOCKS["grace"])
+    due = max(agreed, clock.now() + timedelta(seconds=escrow.inspect_seconds))
+    return min(due, escrow.deliver_by - _BEFORE_CHAIN_END) if escrow.deliver_by else due

@@ -1,0 +1,92 @@
+"""Final token transfers to a vault: booked once, split into what counts and what is surplus."""
+
+from chain.models import FinalEvent, TokenTransfer
+from core import clock
+from core.actors import CHAIN
+from payments.books import balances
+from payments.books.post import Line, post
+from payments.models import AccountKind, Deposit, Escrow
+from payments.services import clocks, deals, events, late
+from payments.services.moves import move
+from payments.states import CLOSED, EscrowState
+
+
+def received(escrow: Escrow, event: FinalEvent) -> None:
+    """Book a final transfer to a locked escrow's vault and move the escrow if it is paid now."""
+    transfer = event.transfer
+    if transfer is None:
+        return
+    deposit = _record(escrow, transfer, event)
+    what = f"deposit {deposit.pk}"
+    post(
+        event,
+        escrow,
+        what,
+        [
+            Line(AccountKind.VAULT, deposit.amount, deposit.token),
+            Line(AccountKind.HELD, -deposit.counted, deposit.token),
+            Line(AccountKind.SURPLUS, -deposit.surplus, deposit.token),
+        ],
+    )
+    events.of_deposit(deposit, escrow, "deposit.confirmed")
+    for flag, type_ in (("under", "underpaid"), ("over", "overpaid"), ("late", "late")):
+        if flag in deposit.flags:
+            events.of_deposit(deposit, escrow, f"deposit.{type_}")
+    _fund(escrow, event)
+    if escrow.state in (EscrowState.EXPIRED, EscrowState.CANCELLED) and deposit.counted:
+        late.return_when_possible(escrow)
+    if deposit.surplus:
+        late.sweep_surplus(escrow)
+
+
+def _record(escrow: Escrow, transfer: TokenTransfer, event: FinalEvent) -> Deposit:
+    counted = _counted_part(escrow, transfer)
+    return Deposit.objects.create(
+        escrow=escrow,
+        network=event.network,
+        token=transfer.token,
+        tx_hash=transfer.tx_hash,
+        ordinal=transfer.ordinal,
+        sender=transfer.source,
+        amount=transfer.amount,
+        counted=counted,
+        surplus=transfer.amount - counted,
+        flags=_flags(escrow, transfer, counted, event),
+        block_number=event.block_number,
+        block_time=event.block_timestamp,
+        created=clock.now(),
+    )
+
+
+def _counted_part(escrow: Escrow, transfer: TokenTransfer) -> int:
+    """What still counts towards the amount; nothing in another token or after the decision."""
+    if transfer.token_id != escrow.token_id or escrow.state in CLOSED or escrow.remainder == 0:
+        return 0
+    return min(transfer.amount, max(0, escrow.amount - balances.counted(escrow)))
+
+
+def _flags(escrow: Escrow, transfer: TokenTransfer, counted: int, event: FinalEvent) -> list[str]:
+    if transfer.token_id != escrow.token_id:
+        return ["wrong_token"]
+    before = balances.counted(escrow)
+    late_now = escrow.closed_at is not None or (escrow.fund_by and event.block_timestamp > escrow.fund_by)
+    facts = {
+        "late": bool(late_now),
+        "extra": counted == 0,
+        "over": 0 < counted < transfer.amount,
+        "under": counted > 0 and before + counted < escrow.amount,
+    }
+    return [name for name, holds in facts.items() if holds]
+
+
+def _fund(escrow: Escrow, event: FinalEvent) -> None:
+    """awaiting_deposit or confirming -> funded, when the final deposits reach the amount."""
+    if escrow.state not in (EscrowState.AWAITING_DEPOSIT, EscrowState.CONFIRMING):
+        return
+    if balances.counted(escrow) < escrow.amount:
+        return
+    escrow.funded_at = clock.now()
+    move(escrow, EscrowState.FUNDED, actor=CHAIN, tx_hash=event.tx_hash, fields=("funded_at",))
+    clocks.start_delivering(escrow)
+    events.of_escrow(escrow, "escrow.funded", **events.amount_json(escrow.amount, escrow))
+    deals.follow_escrows(escrow.deal_id, CHAIN)

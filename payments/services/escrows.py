@@ -1,0 +1,145 @@
+"""Escrows before money: planned, opened, expired, cancelled."""
+
+from django.db import transaction
+
+from chain import selectors as chain_reads
+from chain.services.watch import watch
+from core import clock, deadlines, transitions
+from core.actors import CLOCK, SYSTEM, Actor
+from core.errors import Conflict
+from core.models import Deadline
+from payments.agreement import Agreement, from_json
+from payments.books import balances
+from payments.locks import lock_escrow
+from payments.models import Deal, Escrow
+from payments.services import chain_terms, clocks, controls, events, late
+from payments.services.moves import move
+from payments.states import EscrowState
+
+
+def plan(deal: Deal, agreement: Agreement) -> list[Escrow]:
+    """One escrow for each milestone of a freshly agreed, locked deal; opens all or the first of them."""
+    planned = []
+    for position, milestone in enumerate(agreement.milestones, start=1):
+        escrow = Escrow.objects.create(
+            deal=deal,
+            position=position,
+            title=milestone.title,
+            network=deal.network,
+            token=deal.token,
+            amount=agreement.escrow_amount(milestone),
+            fee_bps=agreement.fee_bps,
+            deliver_at=milestone.deliver_at,
+            inspect_seconds=agreement.inspect_seconds,
+            created=clock.now(),
+        )
+        transitions.record(escrow, source="", target=escrow.state, actor=SYSTEM, why="deal agreed")
+        planned.append(escrow)
+    for escrow in planned if agreement.opening == "all" else planned[:1]:
+        open_escrow(escrow_id=escrow.pk, acting=SYSTEM)
+    return planned
+
+
+@transaction.atomic
+def open_escrow(*, escrow_id: str, acting: Actor) -> Escrow:
+    """Compute the absolute deadlines, hash the terms, derive the deposit address and watch it.
+
+    Raises `Conflict` unless planned, `Held` while intake is stopped.
+    """
+    escrow = lock_escrow(escrow_id)
+    if escrow.state != EscrowState.PLANNED:
+        raise Conflict("escrow_already_open", "This milestone is already open.")
+    controls.check_intake(escrow.network)
+    version = escrow.deal.agreed_version
+    if version is None:
+        raise Conflict("deal_not_agreed", "The deal is not agreed yet.")
+    now = clock.now()
+    chain_terms.write(escrow, escrow.deal, from_json(version.terms), now)
+    escrow.remainder = escrow.amount
+    escrow.opened_at = now
+    fields = (
+        "terms", "chain_id_hash", "vault_address", "fund_by", "deliver_by", "arbiters",
+        "arbiters_threshold", "remainder", "opened_at",
+    )  # fmt: skip
+    move(escrow, EscrowState.AWAITING_DEPOSIT, actor=acting, fields=fields)
+    watch(network=escrow.network, address=escrow.vault_address, key=escrow.pk)
+    clocks.start_paying(escrow)
+    events.of_escrow(escrow, "escrow.opened", address=escrow.vault_address)
+    return escrow
+
+
+def open_next(deal: Deal) -> None:
+    """Milestone by milestone: when one ends well, the next opens. The deal is locked."""
+    standing = list(deal.escrows.order_by("position"))
+    running = [item for item in standing if item.state == EscrowState.PLANNED]
+    ended = all(item.closed_at for item in standing if item.state != EscrowState.PLANNED)
+    last_ok = any(item.state == EscrowState.RELEASED for item in standing)
+    if running and ended and last_ok:
+        open_escrow(escrow_id=running[0].pk, acting=CLOCK)
+
+
+@transaction.atomic
+def cancel_unpaid(*, escrow_id: str, acting: Actor) -> Escrow:
+    """End an escrow to which no deposit was ever seen. The address stays watched for ever.
+
+    Raises `Conflict` if money was seen, final or not.
+    """
+    escrow = lock_escrow(escrow_id)
+    if escrow.state in (EscrowState.CANCELLED, EscrowState.EXPIRED):
+        return escrow
+    seen = escrow.deposits.exists() or chain_reads.pending_transfers(escrow.network, [escrow.pk])
+    if escrow.state not in (EscrowState.PLANNED, EscrowState.AWAITING_DEPOSIT) or seen:
+        raise Conflict("money_seen", "Money has arrived; this escrow cannot be cancelled any more.")
+    deadlines.cancel_all(escrow.pk)
+    move(escrow, EscrowState.CANCELLED, actor=acting)
+    events.of_escrow(escrow, "escrow.cancelled")
+    _follow(escrow, acting)
+    return escrow
+
+
+def expire_unpaid(deadline: Deadline) -> bool:
+    """Deadline handler: a final block is past pay-by and the final deposits are too small."""
+    with transaction.atomic():
+        escrow = lock_escrow(deadline.subject_id)
+        final = chain_reads.final_head(escrow.network)
+        if escrow.fund_by is None or final is None or final[2] <= escrow.fund_by:
+            return False
+        if not projected_to_final(escrow) or not deadlines.claim(deadline):
+            return False
+        if escrow.state in (EscrowState.AWAITING_DEPOSIT, EscrowState.CONFIRMING):
+            move(escrow, EscrowState.EXPIRED, actor=CLOCK, why="not paid in time")
+            events.of_escrow(escrow, "escrow.expired")
+            if balances.held(escrow):
+                late.return_when_possible(escrow)
+            _follow(escrow, CLOCK)
+    return True
+
+
+def projected_to_final(escrow: Escrow) -> bool:
+    """Whether every final event of the network has been applied; a deposit may wait among them."""
+    from payments.services.projection import is_caught_up
+
+    return is_caught_up(escrow.network)
+
+
+def show_head(escrow_id: str) -> None:
+    """Display only: awaiting_deposit <-> confirming by what the newest blocks show. Idempotent."""
+    with transaction.atomic():
+        escrow = lock_escrow(escrow_id)
+        pending = chain_reads.pending_transfers(escrow.network, [escrow.pk])
+        coming = sum(item.amount for item in pending if item.transfer.token_id == escrow.token_id)
+        enough = balances.counted(escrow) + coming >= escrow.amount
+        if escrow.state == EscrowState.AWAITING_DEPOSIT and enough:
+            move(escrow, EscrowState.CONFIRMING, actor=SYSTEM, why="deposit seen")
+            events.of_escrow(escrow, "deposit.detected")
+        elif escrow.state == EscrowState.CONFIRMING and not enough:
+            move(escrow, EscrowState.AWAITING_DEPOSIT, actor=SYSTEM, why="deposit gone or too small")
+            events.of_escrow(escrow, "deposit.reversed")
+        else:
+            events.live.escrow_changed(escrow.deal_id, escrow.pk)
+
+
+def _follow(escrow: Escrow, actor: Actor) -> None:
+    from payments.services.deals import follow_escrows
+
+    follow_escrows(escrow.deal_id, actor)

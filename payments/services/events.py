@@ -1,0 +1,63 @@
+"""What payments tells the outside: finished public payloads, written in the change's transaction."""
+
+from typing import Any
+
+from core import outbox
+from payments import live
+from payments.models import Deal, Deposit, Escrow, PayoutLeg
+
+
+def amount_json(units: int, of: Escrow | Deal | Deposit | PayoutLeg) -> dict[str, Any]:
+    """An amount as every public payload shows it."""
+    token = of.token
+    return {
+        "amount": token.amount(units).decimal,
+        "base_units": str(units),
+        "token": token.symbol,
+        "network": token.network.slug,
+    }
+
+
+def of_deal(deal: Deal, type_: str, **facts: Any) -> None:
+    """`deal.*`: something happened to the agreement."""
+    payload = {"deal": deal.id, "state": deal.state, "title": deal.title, **facts}
+    outbox.emit(type_, subject_id=deal.id, payload=payload, group_id=deal.id, owner_id=deal.partner_id or "")
+    live.deal_changed(deal.id)
+
+
+def of_escrow(escrow: Escrow, type_: str, **facts: Any) -> None:
+    """`escrow.*`, `deposit.*`, `payout.*`: something happened to the money of one escrow."""
+    payload = {"deal": escrow.deal_id, "escrow": escrow.id, "state": escrow.state, **facts}
+    outbox.emit(
+        type_,
+        subject_id=escrow.id,
+        payload=payload,
+        group_id=escrow.deal_id,
+        owner_id=escrow.deal.partner_id or "",
+    )
+    live.escrow_changed(escrow.deal_id, escrow.id)
+
+
+def of_deposit(deposit: Deposit, escrow: Escrow, type_: str) -> None:
+    """A deposit with its amount, transaction and flags."""
+    of_escrow(
+        escrow,
+        type_,
+        deposit=deposit.id,
+        tx_hash=deposit.tx_hash,
+        flags=deposit.flags,
+        **amount_json(deposit.amount, deposit),
+    )
+
+
+def of_leg(leg: PayoutLeg, escrow: Escrow, type_: str) -> None:
+    """A payout leg with its amount, recipient and transaction."""
+    of_escrow(
+        escrow,
+        type_,
+        leg=leg.id,
+        kind=leg.kind,
+        recipient=leg.recipient,
+        tx_hash=leg.tx_hash,
+        **amount_json(leg.amount, leg),
+    )

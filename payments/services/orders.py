@@ -1,0 +1,260 @@
+"""Orders: one wanted effect on chain for one escrow, placed at most once, retried by a new call.
+
+An order is placed in the transaction that decides it. Its legs exist from then on; the final event alone
+moves them.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from eth_abi.abi import encode
+
+from chain.models import Call, Token
+from chain.services.calls import ExpectedLog, close_as_superseded, order_call, supersede_calls
+from contracts import calls as calldata
+from contracts.artifacts import ESCROW_ADDRESS
+from contracts.events import TOPICS, How
+from core import clock, transitions
+from core.actors import SYSTEM, Actor
+from core.errors import Conflict
+from core.money import share
+from payments.locks import live_orders
+from payments.models import DECIDING, Escrow, LegKind, Order, OrderKind, PayoutLeg
+from payments.services import chain_terms, controls
+from payments.states import LegState, OrderState
+
+SENDER = "operator"
+MAX_ATTEMPTS = 3
+
+# Static bounds: the contract's own gas floors (150,000 a leg) plus the vault's deployment, never an estimate.
+_GAS = {
+    OrderKind.PAY: 900_000,
+    OrderKind.RULE: 1_100_000,
+    OrderKind.CLAIM_UNFUNDED: 600_000,
+    OrderKind.RESCUE: 500_000,
+    OrderKind.PAY_LEG: 400_000,
+    OrderKind.MARK: 250_000,
+    OrderKind.REOPEN: 250_000,
+    OrderKind.DISPUTE: 300_000,
+    OrderKind.WITHDRAW: 250_000,
+}
+_EVENT = {
+    OrderKind.PAY: "Decided",
+    OrderKind.RULE: "Decided",
+    OrderKind.CLAIM_UNFUNDED: "Decided",
+    OrderKind.RESCUE: "Rescued",
+    OrderKind.PAY_LEG: "LegPaid",
+    OrderKind.MARK: "Delivered",
+    OrderKind.REOPEN: "DeliveryReopened",
+    OrderKind.DISPUTE: "Disputed",
+    OrderKind.WITHDRAW: "DisputeWithdrawn",
+}
+_HOW = {OrderKind.PAY: How.PAY, OrderKind.RULE: How.RULING}
+
+
+def place(
+    escrow: Escrow,
+    kind: OrderKind,
+    *,
+    reason: str,
+    acting: Actor,
+    to_seller: int = 0,
+    to_buyer: int = 0,
+    payload: Mapping[str, Any] | None = None,
+    must_be_final_by: datetime | None = None,
+) -> Order:
+    """Order one effect for a locked escrow, with its legs and its call. Base units of the escrow's token.
+
+    Raises `Conflict` if a deciding order is under way, `Held` where money may not leave at the moment.
+    """
+    if kind in DECIDING:
+        check_free(escrow)
+        controls.check_payout(escrow, to_seller=to_seller, to_buyer=to_buyer)
+    order = Order.objects.create(
+        escrow=escrow,
+        kind=kind,
+        to_seller=to_seller,
+        to_buyer=to_buyer,
+        left=escrow.remainder,
+        reason=reason,
+        actor_kind=acting.kind,
+        actor_id=acting.id,
+        payload=dict(payload or {}),
+        created=clock.now(),
+    )
+    transitions.record(order, source="", target=order.state, actor=acting, why=reason)
+    if kind in DECIDING:
+        _plan_legs(order, escrow)
+    submit(order, escrow, must_be_final_by=must_be_final_by)
+    return order
+
+
+def check_free(escrow: Escrow) -> None:
+    """Raise `Conflict` while another decision on this escrow's money is under way."""
+    if live_orders(escrow, *DECIDING):
+        raise Conflict("payout_under_way", "A payout of this escrow is under way. Wait until it is final.")
+
+
+def submit(order: Order, escrow: Escrow, *, must_be_final_by: datetime | None = None) -> Call:
+    """Write the next call of an order; a retry names the failed call before it."""
+    previous = order.call
+    order.attempts += 1
+    data = _calldata(order, escrow)
+    order.call = order_call(
+        network=escrow.network,
+        purpose=SENDER,
+        target=ESCROW_ADDRESS,
+        data=data,
+        gas_limit=_GAS[OrderKind(order.kind)],
+        key=f"{order.pk}:{order.attempts}",
+        expected=[_expected(order, escrow)],
+        label=f"{order.kind} {escrow.pk}",
+        group=order.pk,
+        must_be_final_by=must_be_final_by,
+        replaces=previous,
+    )
+    order.save(update_fields=["attempts", "call"])
+    return order.call
+
+
+def close(order: Order, target: str, *, why: str = "", tx_hash: str = "", actor: Actor = SYSTEM) -> None:
+    """End a locked order: done, failed or superseded; its open legs end with it unless it is done."""
+    source = order.state
+    getattr(order, f"to_{target}")()
+    order.closed_at = clock.now()
+    order.failure = why[:300] if target != OrderState.DONE else ""
+    order.save(update_fields=["state", "closed_at", "failure"])
+    transitions.record(order, source=source, target=target, actor=actor, why=why, tx_hash=tx_hash)
+    if target == OrderState.DONE:
+        return
+    if target == OrderState.SUPERSEDED and order.call is not None:
+        _close_call(order, why)
+    for leg in order.legs.select_for_update().filter(state__in=[LegState.PLANNED, LegState.ORDERED]):
+        move_leg(leg, LegState.SUPERSEDED, why=why)
+
+
+def supersede(escrow: Escrow, kinds: tuple[OrderKind, ...], why: str, *, tx_hash: str = "") -> None:
+    """The chain decided otherwise: close what is still under way of these kinds."""
+    for order in live_orders(escrow, *kinds):
+        close(order, OrderState.SUPERSEDED, why=why, tx_hash=tx_hash)
+
+
+def move_leg(leg: PayoutLeg, target: str, *, why: str = "", tx_hash: str = "") -> PayoutLeg:
+    """Move a locked leg; a paid one gets its transaction and instant."""
+    source = leg.state
+    getattr(leg, f"to_{target}")()
+    if target == LegState.PAID:
+        leg.tx_hash, leg.paid_at = tx_hash, clock.now()
+    leg.save(update_fields=["state", "tx_hash", "paid_at"])
+    transitions.record(leg, source=source, target=target, actor=SYSTEM, why=why, tx_hash=tx_hash)
+    return leg
+
+
+def new_leg(order: Order, escrow: Escrow, kind: str, amount: int, *, token: Token | None = None) -> PayoutLeg:
+    """The next leg of this kind, ordered, to whom the terms name; in the escrow's token unless told."""
+    leg = PayoutLeg.objects.create(
+        escrow=escrow,
+        order=order,
+        kind=kind,
+        n=escrow.legs.filter(kind=kind).count() + 1,
+        recipient=recipient_of(escrow, kind),
+        token=token or escrow.token,
+        amount=amount,
+        created=clock.now(),
+    )
+    transitions.record(leg, source="", target=leg.state, actor=SYSTEM, why=order.reason)
+    return move_leg(leg, LegState.ORDERED, why=order.reason)
+
+
+def recipient_of(escrow: Escrow, kind: str) -> str:
+    """Where the terms send a leg of this kind; no other address is possible."""
+    terms = chain_terms.of(escrow)
+    return {
+        LegKind.RELEASE: terms.seller,
+        LegKind.REFUND: terms.buyer,
+        LegKind.FEE: terms.fee_recipient,
+        LegKind.SURPLUS: terms.buyer,
+    }[LegKind(kind)]
+
+
+def leg_amounts(escrow: Escrow, to_seller: int, to_buyer: int) -> dict[str, int]:
+    """The legs of a decision, as the contract computes them: the fee of the seller's total so far, rounded
+    down, less what was taken; zero legs are left out."""
+    before = share(escrow.decided_seller, escrow.fee_bps)
+    fee = share(escrow.decided_seller + to_seller, escrow.fee_bps) - before
+    amounts = {LegKind.RELEASE: to_seller - fee, LegKind.REFUND: to_buyer, LegKind.FEE: fee}
+    return {str(kind): units for kind, units in amounts.items() if units}
+
+
+def _plan_legs(order: Order, escrow: Escrow) -> None:
+    for kind, units in leg_amounts(escrow, order.to_seller, order.to_buyer).items():
+        new_leg(order, escrow, kind, units)
+
+
+def _calldata(order: Order, escrow: Escrow) -> bytes:  # noqa: PLR0911  (one case per action)
+    terms = chain_terms.of(escrow)
+    payload = order.payload
+    match OrderKind(order.kind):
+        case OrderKind.PAY:
+            return calldata.pay(terms, to_seller=order.to_seller, to_buyer=order.to_buyer, left=order.left)
+        case OrderKind.RULE:
+            return calldata.rule(
+                terms,
+                to_seller=order.to_seller,
+                to_buyer=order.to_buyer,
+                ruling_hash=bytes.fromhex(payload["ruling_hash"][2:]),
+                round=payload["round"],
+                not_before=payload["not_before"],
+                deadline=payload["deadline"],
+                signers=payload["signers"],
+                threshold=escrow.arbiters_threshold,
+                signatures=[bytes.fromhex(item) for item in payload["signatures"]],
+            )
+        case OrderKind.CLAIM_UNFUNDED:
+            return calldata.claim_unfunded(terms)
+        case OrderKind.RESCUE:
+            return calldata.rescue(terms, token=payload["token"])
+        case OrderKind.PAY_LEG:
+            return calldata.pay_leg(terms, kind=payload["leg_kind"])
+        case OrderKind.MARK:
+            return calldata.mark_delivered(terms)
+        case OrderKind.REOPEN:
+            return calldata.reopen_delivery(terms)
+        case OrderKind.DISPUTE:
+            side = calldata.Side.BUYER if payload["side"] == "buyer" else calldata.Side.SELLER
+            return calldata.dispute(
+                terms, side=side, evidence_hash=bytes.fromhex(payload["evidence_hash"][2:])
+            )
+        case OrderKind.WITHDRAW:
+            return calldata.withdraw_dispute(terms)
+    raise ValueError(f"{order.kind} is never ordered")
+
+
+def _expected(order: Order, escrow: Escrow) -> ExpectedLog:
+    """The event that proves the effect; for decisions down to the amount of each leg (rule T9)."""
+    prefix = b""
+    how = _HOW.get(OrderKind(order.kind))
+    if how is not None:
+        legs = leg_amounts(escrow, order.to_seller, order.to_buyer)
+        amounts = [legs.get(kind, 0) for kind in (LegKind.RELEASE, LegKind.REFUND, LegKind.FEE)]
+        left = order.left - order.to_seller - order.to_buyer
+        operator = chain_terms.of(escrow).operator
+        prefix = encode(["address", "uint8"] + ["uint256"] * 4, [operator, int(how), *amounts, left])
+    return ExpectedLog(
+        address=ESCROW_ADDRESS,
+        topic0=TOPICS[_EVENT[OrderKind(order.kind)]],
+        topics=[escrow.chain_id_hash],
+        data_prefix="0x" + prefix.hex(),
+    )
+
+
+def _close_call(order: Order, why: str) -> None:
+    """A call without a transaction ends here; one that is on its way follows its own receipt."""
+    call = order.call
+    if call is None:
+        return
+    supersede_calls(call.network, order.pk, why)
+    call.refresh_from_db()
+    if call.outcome in ("failed", "needs_human"):
+        close_as_superseded(call, why)

@@ -1,0 +1,246 @@
+"""Release and refund: what the parties, the clock and an operator may decide about held money."""
+
+from django.db import transaction
+
+from core import clock, deadlines
+from core.actors import CLOCK, Actor
+from core.errors import Conflict, FieldError, Forbidden, Invalid
+from core.models import Deadline
+from payments.books import balances
+from payments.locks import lock_escrow
+from payments.models import Escrow, LegKind, Order, OrderKind, PayoutLeg, RefundRequest
+from payments.services import clocks, controls, delivery, events, late, orders
+from payments.services.moves import move
+from payments.states import CLOSED, HOLDING, EscrowState, LegState
+
+
+@transaction.atomic
+def release(*, escrow_id: str, role: str, acting: Actor, units: int | None = None) -> Order:
+    """The buyer pays the seller all of the remainder, or `units` base units of it.
+
+    Raises `Forbidden` for the seller, `Conflict` outside funded and delivered or while a payout is under
+    way, `Invalid` for more than the remainder.
+    """
+    if role != "buyer":
+        raise Forbidden("buyer_only", "Only the buyer can release the money.")
+    escrow = lock_escrow(escrow_id)
+    _expect_holding(escrow)
+    part = _part(escrow, units)
+    order = orders.place(escrow, OrderKind.PAY, reason="released by the buyer", acting=acting, to_seller=part)
+    _decided_all(escrow, EscrowState.RELEASING, part, acting)
+    events.of_escrow(escrow, "escrow.release_ordered", **events.amount_json(part, escrow))
+    return order
+
+
+@transaction.atomic
+def refund(*, escrow_id: str, role: str, acting: Actor, units: int | None = None) -> Order:
+    """The seller gives back all of the remainder, or `units` base units of it. Errors as for `release`."""
+    if role != "seller":
+        raise Forbidden("seller_only", "Only the seller can refund. As the buyer, ask for a refund.")
+    escrow = lock_escrow(escrow_id)
+    _expect_holding(escrow)
+    return _refund(escrow, _part(escrow, units), "refunded by the seller", acting)
+
+
+@transaction.atomic
+def take_back(*, escrow_id: str, role: str, acting: Actor) -> Order:
+    """The buyer takes everything back because nothing was delivered in time.
+
+    Raises `Conflict` before the agreed date and its grace have passed, or after a delivery.
+    """
+    if role != "buyer":
+        raise Forbidden("buyer_only", "Only the buyer can take the money back.")
+    escrow = lock_escrow(escrow_id)
+    if escrow.state != EscrowState.FUNDED or not escrow.take_back_open:
+        raise Conflict("not_overdue", "The delivery is not overdue.")
+    return _refund(escrow, escrow.remainder, "not delivered in time", acting)
+
+
+@transaction.atomic
+def return_late_money(*, escrow_id: str, role: str, acting: Actor) -> Order | None:
+    """The payer takes back money that reached an expired or cancelled escrow. None: nothing to return yet."""
+    if role != "buyer":
+        raise Forbidden("buyer_only", "Only the buyer can take this money back.")
+    escrow = lock_escrow(escrow_id)
+    if escrow.state not in (EscrowState.EXPIRED, EscrowState.CANCELLED):
+        raise Conflict("escrow_state", "This escrow is not expired.")
+    return late.order_return(escrow, acting)
+
+
+@transaction.atomic
+def ask_refund(*, escrow_id: str, role: str, party_id: str, reason: str, acting: Actor) -> RefundRequest:
+    """The buyer asks for everything back; the seller's silence means yes.
+
+    Raises `Conflict` if one is open already or the escrow is not funded or delivered.
+    """
+    if role != "buyer":
+        raise Forbidden("buyer_only", "Only the buyer can ask for a refund.")
+    escrow = lock_escrow(escrow_id)
+    _expect_holding(escrow)
+    orders.check_free(escrow)
+    if not 10 <= len(reason.strip()) <= 5_000:
+        raise _wrong("/reason", "Say in 10 to 5,000 characters why you want the money back.")
+    if escrow.refund_requests.filter(state=RefundRequest.State.ASKED).exists():
+        raise Conflict("refund_asked", "You have already asked; the seller has to answer.")
+    request = RefundRequest.objects.create(
+        escrow=escrow, asked_by_id=party_id, reason=reason.strip(), created=clock.now()
+    )
+    clocks.start_refund_answer(escrow)
+    delivery.reopen_on_chain(escrow, acting)
+    events.of_escrow(escrow, "escrow.refund_requested", reason=request.reason)
+    return request
+
+
+@transaction.atomic
+def answer_refund(*, escrow_id: str, role: str, accept: bool, answer: str, acting: Actor) -> RefundRequest:
+    """The seller accepts (everything goes back) or declines; a declined request leaves all as it was."""
+    if role != "seller":
+        raise Forbidden("seller_only", "Only the seller answers a refund request.")
+    escrow = lock_escrow(escrow_id)
+    request = escrow.refund_requests.select_for_update().filter(state=RefundRequest.State.ASKED).first()
+    if request is None:
+        raise Conflict("no_refund_request", "There is no refund request to answer.")
+    state = RefundRequest.State.ACCEPTED if accept else RefundRequest.State.DECLINED
+    _answer(request, state, answer.strip()[:5_000])
+    deadlines.cancel(clocks.ANSWER_REFUND, escrow.pk)
+    if accept:
+        _expect_holding(escrow)
+        _refund(escrow, escrow.remainder, "refund request accepted", acting)
+    else:
+        clocks.resume_inspection(escrow)
+        events.of_escrow(escrow, "escrow.refund_declined")
+    return request
+
+
+@transaction.atomic
+def retry_leg(*, leg_id: str, acting: Actor) -> Order:
+    """Try a blocked leg again; anyone concerned may ask. Raises `Conflict` if it is not blocked."""
+    found = PayoutLeg.objects.filter(pk=leg_id).first()
+    if found is None:
+        raise Conflict("leg_not_blocked", "This payment does not wait.")
+    escrow = lock_escrow(found.escrow_id)
+    leg = escrow.legs.select_for_update().get(pk=leg_id)
+    live = escrow.orders.filter(kind=OrderKind.PAY_LEG, state__in=["live", "needs_human"])
+    if leg.state != LegState.BLOCKED or live.filter(payload__kind=leg.kind).exists():
+        raise Conflict("leg_not_blocked", "This payment does not wait, or is being tried already.")
+    number = {LegKind.RELEASE: 0, LegKind.REFUND: 1, LegKind.FEE: 2}[LegKind(leg.kind)]
+    payload = {"leg_kind": number, "kind": leg.kind}
+    return orders.place(escrow, OrderKind.PAY_LEG, reason="retry", acting=acting, payload=payload)
+
+
+def release_uninspected(deadline: Deadline) -> bool:
+    """Deadline handler: the inspection passed in silence, so the seller is paid."""
+    with transaction.atomic():
+        escrow = lock_escrow(deadline.subject_id)
+        if escrow.state != EscrowState.DELIVERED:
+            return deadlines.claim(deadline)
+        if not _may_act(escrow) or not deadlines.claim(deadline):
+            return False
+        units = escrow.remainder
+        orders.place(
+            escrow, OrderKind.PAY, reason="inspection over in silence", acting=CLOCK, to_seller=units
+        )
+        _decided_all(escrow, EscrowState.RELEASING, units, CLOCK)
+        events.of_escrow(escrow, "escrow.release_ordered", **events.amount_json(units, escrow))
+    return True
+
+
+def open_take_back(deadline: Deadline) -> bool:
+    """Deadline handler: the agreed date and its grace passed; the buyer may take everything back."""
+    with transaction.atomic():
+        escrow = lock_escrow(deadline.subject_id)
+        if not deadlines.claim(deadline):
+            return False
+        if escrow.state == EscrowState.FUNDED:
+            escrow.take_back_open = True
+            escrow.save(update_fields=["take_back_open"])
+            events.of_escrow(escrow, "escrow.delivery_overdue")
+    return True
+
+
+def refund_undelivered(deadline: Deadline) -> bool:
+    """Deadline handler: the chain's own deliver-by passed unmarked; the platform pays the buyer back."""
+    with transaction.atomic():
+        escrow = lock_escrow(deadline.subject_id)
+        if escrow.state != EscrowState.FUNDED:
+            return deadlines.claim(deadline)
+        if not _may_act(escrow) or not deadlines.claim(deadline):
+            return False
+        _refund(escrow, escrow.remainder, "not delivered in time", CLOCK)
+    return True
+
+
+def refund_unanswered(deadline: Deadline) -> bool:
+    """Deadline handler: the seller did not answer a refund request."""
+    with transaction.atomic():
+        escrow = lock_escrow(deadline.subject_id)
+        if escrow.state not in HOLDING:
+            return deadlines.claim(deadline)
+        if not _may_act(escrow) or not deadlines.claim(deadline):
+            return False
+        request = escrow.refund_requests.select_for_update().filter(state=RefundRequest.State.ASKED).first()
+        if request is not None:
+            _answer(request, RefundRequest.State.SILENT, "")
+            _refund(escrow, escrow.remainder, "refund request unanswered", CLOCK)
+    return True
+
+
+def close_refund_requests(escrow: Escrow) -> None:
+    """A dispute or a decision ends an open refund request."""
+    for request in escrow.refund_requests.select_for_update().filter(state=RefundRequest.State.ASKED):
+        _answer(request, RefundRequest.State.CLOSED, "")
+
+
+def _refund(escrow: Escrow, part: int, reason: str, acting: Actor) -> Order:
+    order = orders.place(escrow, OrderKind.PAY, reason=reason, acting=acting, to_buyer=part)
+    _decided_all(escrow, EscrowState.REFUNDING, part, acting)
+    events.of_escrow(escrow, "escrow.refund_ordered", **events.amount_json(part, escrow))
+    return order
+
+
+def _decided_all(escrow: Escrow, target: str, part: int, acting: Actor) -> None:
+    """When nothing is left to decide the clocks stop; a part leaves state and clocks as they are."""
+    if part != escrow.remainder:
+        return
+    deadlines.cancel_all(escrow.pk)
+    close_refund_requests(escrow)
+    move(escrow, target, actor=acting)
+
+
+def _may_act(escrow: Escrow) -> bool:
+    """A timer does not fight a live payout, a hold or a kill switch: it asks again later."""
+    from core.errors import DomainError
+
+    try:
+        orders.check_free(escrow)
+        controls.check_payout(escrow, to_seller=escrow.remainder, to_buyer=escrow.remainder)
+    except DomainError:
+        return False
+    return True
+
+
+def _part(escrow: Escrow, units: int | None) -> int:
+    if units is None:
+        return escrow.remainder
+    if not 0 < units <= escrow.remainder:
+        most = escrow.in_token(escrow.remainder)
+        raise _wrong("/amount", f"Choose an amount of more than zero and at most {most}.")
+    return units
+
+
+def _expect_holding(escrow: Escrow) -> None:
+    if escrow.state in CLOSED:
+        raise Conflict("already_decided", f"This escrow is already {escrow.state}.")
+    if escrow.state not in HOLDING:
+        raise Conflict("escrow_state", f"Not possible while the escrow is {escrow.state.replace('_', ' ')}.")
+    if balances.held(escrow) < escrow.remainder:
+        raise Conflict("money_missing", "The vault holds less than agreed; an operator is looking at it.")
+
+
+def _answer(request: RefundRequest, state: str, answer: str) -> None:
+    request.state, request.answer, request.answered_at = state, answer, clock.now()
+    request.save(update_fields=["state", "answer", "answered_at"])
+
+
+def _wrong(pointer: str, message: str) -> Invalid:
+    return Invalid("invalid", message, [FieldError(pointer, "invalid", message)])
