@@ -55,6 +55,14 @@ TAKES_EVIDENCE = (_D.OPENING, *BEFORE_REVIEW, _D.UNDER_REVIEW, _D.RULING_PROPOSE
 # The work waits for an arbitrator.
 WITH_ARBITRATOR = (_D.UNDER_REVIEW, _D.RULING_PROPOSED)
 
+# A ruling that still needs approval may be refused: the parties hear of it when it stands.
+_IN_CONFIDENCE = (_D.RULING_PROPOSED, _D.APPROVED)
+
+
+def public_state(state: str) -> str:
+    """The state as the parties and their partner may know it."""
+    return _D.UNDER_REVIEW if state in _IN_CONFIDENCE else state
+
 
 class RulingState:
     PROPOSED = "proposed"

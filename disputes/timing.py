@@ -3,7 +3,6 @@
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from payments.services.disputing import ruling_context
 
 from core import clock, deadlines
 from disputes.models import Dispute
@@ -29,8 +28,7 @@ def due_at(kind: str) -> datetime:
 def start(kind: str, dispute: Dispute) -> datetime:
     """Start a deadline of the dispute; its backstop is the end of arbitration on chain."""
     due = due_at(kind)
-    backstop = ruling_context(dispute.escrow).arbitration_ends
-    deadlines.start(kind, dispute.pk, due, backstop_at=backstop)
+    deadlines.start(kind, dispute.pk, due, backstop_at=dispute.escrow.fallback_after)
     return due
 
 

@@ -7,6 +7,7 @@ from core import audit, clock, deadlines, outbox, transitions
 from core.actors import Actor
 from core.errors import Conflict, Forbidden
 from disputes.models import Dispute, Involvement, Ruling
+from disputes.states import public_state
 from payments import live
 from payments.models import Party
 
@@ -41,24 +42,29 @@ def expect(dispute: Dispute, *states: str, so_that: str) -> None:
 
 
 def tell(dispute: Dispute, type_: str, **facts: Any) -> None:
-    """Write `dispute.*` to the outbox and tell the pages of the deal."""
+    """Write `dispute.*` to the outbox, for the parties and their partner, and tell the pages of the deal."""
     escrow = dispute.escrow
-    payload = {
-        "deal": escrow.deal_id,
-        "escrow": escrow.pk,
+    group, owner = escrow.deal_id, escrow.deal.partner_id or ""
+    outbox.emit(
+        type_, subject_id=dispute.pk, payload=_payload(dispute, facts), group_id=group, owner_id=owner
+    )
+    live.escrow_changed(escrow.deal_id, escrow.pk)
+
+
+def tell_staff(dispute: Dispute, type_: str, **facts: Any) -> None:
+    """Write an event that only arbitrators and leads are told of."""
+    outbox.emit(type_, subject_id=dispute.pk, payload=_payload(dispute, facts))
+
+
+def _payload(dispute: Dispute, facts: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "deal": dispute.escrow.deal_id,
+        "escrow": dispute.escrow_id,
         "dispute": dispute.pk,
-        "state": dispute.state,
+        "state": public_state(dispute.state),
         "opened_by": dispute.opened_by,
         **facts,
     }
-    outbox.emit(
-        type_,
-        subject_id=dispute.pk,
-        payload=payload,
-        group_id=escrow.deal_id,
-        owner_id=escrow.deal.partner_id or "",
-    )
-    live.escrow_changed(escrow.deal_id, escrow.pk)
 
 
 def staff(person: User) -> Actor:

@@ -1,9 +1,10 @@
 """A final ruling goes to the chain: the seats sign, payments sends."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 
+from django.conf import settings
 from django.db import transaction
-from payments.services.disputing import order_ruling, ruling_context
 
 from contracts import rulings as messages
 from core.actors import SYSTEM
@@ -13,7 +14,7 @@ from disputes.models import Dispute, Ruling
 from disputes.services.base import move, tell
 from disputes.services.rulings import standing
 from disputes.states import DisputeState
-from payments.services import chain_terms
+from payments.services.disputing import order_ruling, ruling_context
 from wallets.models import Seat
 from wallets.services import seats
 
@@ -26,9 +27,12 @@ class SeatsMissing(DomainError):
 class Signed:
     """A ruling as the chain takes it: `signatures` beside `signers`, empty where a seat did not sign.
 
-    It can be executed from `not_before` to `deadline`, in seconds.
+    Base units of the escrow's token; it can be executed from `not_before` to `deadline`, in seconds.
     """
 
+    to_seller: int
+    to_buyer: int
+    round: int
     not_before: int
     deadline: int
     signers: list[str]
@@ -53,13 +57,16 @@ def sign(dispute: Dispute, ruling: Ruling) -> Signed:
     if dispute.state != DisputeState.FINAL or ruling.appeal_until is None:
         raise SeatsMissing("ruling_not_final", "Seats sign only what is final.")
     context = ruling_context(dispute.escrow)
+    to_seller = scaled(ruling, context.remainder)
+    to_buyer = context.remainder - to_seller
     # No earlier than the end of the appeal window, no later than anyone may execute the fallback.
     not_before = int(ruling.appeal_until.timestamp())
-    deadline = int(context.arbitration_ends.timestamp())
+    ends = context.fallback_after or ruling.appeal_until + timedelta(seconds=settings.CLOCKS["arbitration"])
+    deadline = int(ends.timestamp())
     digest = messages.ruling_digest(
-        chain_terms.of(dispute.escrow),
-        to_seller=ruling.to_seller,
-        to_buyer=ruling.to_buyer,
+        context.terms,
+        to_seller=to_seller,
+        to_buyer=to_buyer,
         ruling_hash=bytes.fromhex(ruling.hash.removeprefix("0x")),
         round=context.round,
         not_before=not_before,
@@ -71,7 +78,17 @@ def sign(dispute: Dispute, ruling: Ruling) -> Signed:
         message = f"{len(given)} of {context.threshold} seats can sign for {dispute.pk}."
         raise SeatsMissing("seats_missing", message)
     signers, signatures = messages.sort_signatures(context.seats, context.threshold, given)
-    return Signed(not_before, deadline, signers, signatures)
+    return Signed(to_seller, to_buyer, context.round, not_before, deadline, signers, signatures)
+
+
+def scaled(ruling: Ruling, remainder: int) -> int:
+    """The seller's part of `remainder`, in the ruling's proportion, rounded down as the contract does.
+
+    A party may concede a part on chain after the ruling: less is left then, in the same proportion.
+    """
+    if remainder == ruling.disputed:
+        return ruling.to_seller
+    return ruling.to_seller * remainder // ruling.disputed
 
 
 @transaction.atomic
@@ -81,9 +98,10 @@ def _order(dispute_id: str, ruling: Ruling, signed: Signed) -> bool:
         return False
     order_ruling(
         escrow_id=dispute.escrow_id,
-        to_seller=ruling.to_seller,
-        to_buyer=ruling.to_buyer,
+        to_seller=signed.to_seller,
+        to_buyer=signed.to_buyer,
         ruling_hash=ruling.hash,
+        round=signed.round,
         not_before=signed.not_before,
         deadline=signed.deadline,
         signers=signed.signers,

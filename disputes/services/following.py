@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from django.db import transaction
 from django.db.models import Exists, OuterRef
 
-from core import clock
+from core import clock, transitions
 from core.actors import CHAIN
 from core.models import OutboxEvent
 from disputes import hashing, reasons, timing
@@ -143,10 +143,16 @@ def _last_raised(escrow_id: str) -> Raised:
 
 def _ended(dispute: Dispute, tx_hash: str) -> None:
     """The money is decided: by the ruling that was ordered, or by something else on the chain."""
-    if dispute.state == DisputeState.EXECUTING:
+    if dispute.state == DisputeState.EXECUTING and _how(dispute.escrow) == "ruling":
         _end(dispute, DisputeState.EXECUTED, "", tx_hash)
     else:
         _end(dispute, DisputeState.CLOSED, f"the escrow was {dispute.escrow.state} on the chain", tx_hash)
+
+
+def _how(escrow: Escrow) -> str:
+    """By which action of the contract the escrow ended, as payments wrote it down."""
+    ended = transitions.history(escrow).filter(target__in=CLOSED).last()
+    return ended.why if ended else ""
 
 
 def _end(dispute: Dispute, target: str, why: str, tx_hash: str) -> None:

@@ -6,7 +6,7 @@ from core import deadlines
 from core.models import Deadline
 from disputes import timing
 from disputes.locks import lock_dispute
-from disputes.services.base import tell
+from disputes.services.base import tell_staff
 from disputes.states import WITH_ARBITRATOR
 
 
@@ -17,6 +17,6 @@ def alert_lead(deadline: Deadline) -> bool:
         if not deadlines.claim(deadline):
             return False
         if dispute.state in WITH_ARBITRATOR:
-            tell(dispute, "dispute.overdue", what=deadline.kind, due_at=deadline.due_at.isoformat())
+            tell_staff(dispute, "dispute.overdue", what=deadline.kind, due_at=deadline.due_at.isoformat())
             timing.start(deadline.kind, dispute)
     return True

@@ -8,7 +8,7 @@ from core.errors import Conflict, Forbidden, Invalid
 from disputes import timing
 from disputes.locks import lock_dispute
 from disputes.models import Dispute, Involvement, Ruling
-from disputes.services.base import involve, is_party, may, require, tell
+from disputes.services.base import involve, is_party, may, require, tell_staff
 from disputes.states import BEFORE_REVIEW, WITH_ARBITRATOR, RulingState
 
 _ASSIGNABLE = (*BEFORE_REVIEW, *WITH_ARBITRATOR)
@@ -75,7 +75,7 @@ def _set(dispute: Dispute, arbitrator: User | None) -> None:
         deadlines.cancel(timing.FIRST_ACTION, dispute.pk)
     elif dispute.state in WITH_ARBITRATOR:
         timing.start(timing.FIRST_ACTION, dispute)
-    tell(dispute, "dispute.assigned" if arbitrator else "dispute.unassigned")
+    tell_staff(dispute, "dispute.assigned" if arbitrator else "dispute.unassigned")
 
 
 def _expect_assignable(dispute: Dispute) -> None:

@@ -1,0 +1,172 @@
+"""The dispute room. Views are thin: form, service, message."""
+
+from django.conf import settings
+from django.contrib import messages
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from core.actors import Actor
+from disputes import downloads, reasons
+from disputes.models import Dispute, EvidenceFile
+from disputes.pages import room as rooms
+from disputes.pages.forms import EvidenceForm, OpenForm, stored
+from disputes.services import evidence, opening
+from disputes.states import LIVE
+from payments.models import Escrow
+from payments.pages.access import Visit, for_party
+from payments.pages.outcome import carried_out, clicked
+from payments.pages.rules import length
+from payments.states import HOLDING, EscrowState
+
+_DISPUTABLE = (*HOLDING, EscrowState.RELEASING, EscrowState.REFUNDING)
+
+
+@for_party
+@require_GET
+def room(request: HttpRequest, visit: Visit, escrow_id: str) -> HttpResponse:
+    """The newest dispute of the escrow, and links to what was before it."""
+    escrow = visit.escrow(escrow_id)
+    dispute = _newest(escrow)
+    if dispute is None:
+        if escrow.state in _DISPUTABLE:
+            return redirect("disputes:open", visit.deal.pk, escrow.pk)
+        raise Http404
+    return _show(request, visit, dispute, EvidenceForm())
+
+
+@for_party
+@require_http_methods(["GET", "POST"])
+def open_form(request: HttpRequest, visit: Visit, escrow_id: str) -> HttpResponse:
+    """Say what is wrong; the chain freezes the money."""
+    escrow = visit.escrow(escrow_id)
+    if Dispute.objects.filter(escrow=escrow, state__in=LIVE).exists():
+        return redirect("disputes:room", visit.deal.pk, escrow.pk)
+    form = OpenForm(request.POST or None, request.FILES or None, role=visit.role)
+    if request.method == "POST" and form.is_valid() and carried_out(form, lambda: _open(visit, escrow, form)):
+        messages.success(request, "The dispute is opened. Every timer has stopped.")
+        return redirect("disputes:room", visit.deal.pk, escrow.pk)
+    context = {
+        "visit": visit,
+        "escrow": escrow,
+        "form": form,
+        "reasons": reasons.for_role(visit.role),
+        "clocks": {name: length(seconds) for name, seconds in settings.CLOCKS.items()},
+        "possible": escrow.state in _DISPUTABLE,
+        "frozen": escrow.in_token(escrow.remainder),
+    }
+    return render(request, "disputes/open.html", context)
+
+
+@for_party
+@require_POST
+def add_evidence(request: HttpRequest, visit: Visit, escrow_id: str) -> HttpResponse:
+    """One more item; the first of the other side is its answer."""
+    dispute = _found(visit, escrow_id)
+    form = EvidenceForm(request.POST, request.FILES)
+    if form.is_valid() and carried_out(form, lambda: _add(visit, dispute, form)):
+        messages.success(request, "Sent. Both sides and the arbitrator see it.")
+        return redirect("disputes:room", visit.deal.pk, dispute.escrow_id)
+    return _show(request, visit, dispute, form)
+
+
+@for_party
+@require_POST
+def nothing_more(request: HttpRequest, visit: Visit, escrow_id: str) -> HttpResponse:
+    """This side is done; when both are, the review begins."""
+    dispute = _found(visit, escrow_id)
+    clicked(
+        request,
+        lambda: evidence.nothing_more(dispute_id=dispute.pk, role=visit.role, acting=_actor(visit)),
+        "Noted. When both sides have nothing more to add, the review begins.",
+    )
+    return redirect("disputes:room", visit.deal.pk, dispute.escrow_id)
+
+
+@for_party
+@require_http_methods(["GET", "POST"])
+def withdraw(request: HttpRequest, visit: Visit, escrow_id: str) -> HttpResponse:
+    """The opener takes the dispute back, after reading what that means."""
+    dispute = _found(visit, escrow_id)
+    if request.method == "POST":
+        clicked(
+            request,
+            lambda: opening.withdraw(dispute_id=dispute.pk, role=visit.role, acting=_actor(visit)),
+            "Taken back. The deal goes on when the chain has confirmed.",
+        )
+        return redirect("disputes:room", visit.deal.pk, dispute.escrow_id)
+    if dispute.opened_by != visit.role:
+        raise Http404
+    return render(request, "disputes/withdraw.html", {"visit": visit, "dispute": dispute})
+
+
+@for_party
+@require_GET
+def download(request: HttpRequest, visit: Visit, escrow_id: str, file_id: str) -> FileResponse:
+    """A file of either side, as a download."""
+    found = (
+        EvidenceFile.objects.select_related("file")
+        .filter(
+            pk=file_id, evidence__dispute__escrow_id=escrow_id, evidence__dispute__escrow__deal=visit.deal
+        )
+        .first()
+    )
+    if found is None:
+        raise Http404
+    return downloads.attachment(found.file, found.name)
+
+
+def _show(request: HttpRequest, visit: Visit, dispute: Dispute, form: EvidenceForm) -> HttpResponse:
+    earlier = dispute.escrow.disputes.exclude(pk=dispute.pk).order_by("created")
+    context = {
+        "visit": visit,
+        "escrow": dispute.escrow,
+        "dispute": dispute,
+        "room": rooms.of(dispute, visit),
+        "form": form,
+        "earlier": [(old, rooms.words.for_parties(old.state)) for old in earlier],
+        "disputed": dispute.escrow.in_token(dispute.disputed or dispute.escrow.remainder),
+    }
+    status = 422 if form.errors else 200
+    return render(request, "disputes/room.html", context, status=status)
+
+
+def _newest(escrow: Escrow) -> Dispute | None:
+    rows = Dispute.objects.select_related("escrow__deal", "escrow__token__network", "escrow__network")
+    return rows.filter(escrow=escrow).order_by("-created", "-id").first()
+
+
+def _found(visit: Visit, escrow_id: str) -> Dispute:
+    dispute = _newest(visit.escrow(escrow_id))
+    if dispute is None:
+        raise Http404
+    return dispute
+
+
+def _actor(visit: Visit) -> Actor:
+    return Actor("person", visit.user.pk, visit.user.name)
+
+
+def _open(visit: Visit, escrow: Escrow, form: OpenForm) -> None:
+    data = form.cleaned_data
+    opening.open_dispute(
+        escrow_id=escrow.pk,
+        role=visit.role,
+        reason=data["reason"],
+        text=data["text"],
+        files=stored(data["files"]),
+        nothing_more=data["nothing_more"],
+        acting=_actor(visit),
+        user=visit.user,
+    )
+
+
+def _add(visit: Visit, dispute: Dispute, form: EvidenceForm) -> None:
+    evidence.add_evidence(
+        dispute_id=dispute.pk,
+        role=visit.role,
+        text=form.cleaned_data["text"],
+        files=stored(form.cleaned_data["files"]),
+        acting=_actor(visit),
+        user=visit.user,
+    )
