@@ -2,13 +2,13 @@
 
 from typing import Any, cast
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 
 from accounts.models import User
-from chain.models import Token
 from core import files as stored_files
 from core.errors import DomainError
 from payments.agreement import Agreement, check, from_json
@@ -28,22 +28,18 @@ from payments.pages.outcome import clicked, show_on
 from payments.services import addresses, deals
 from payments.states import DealState
 
-_EMPTY_ROW = {"title": "", "amount": "", "deliver_at": None}
-
 
 @login_required
 def new(request: HttpRequest) -> HttpResponse:
     """Start a draft."""
     role = request.GET.get("role", "buyer")
     form = DealForm(request.POST or None, request.FILES or None, initial={"role": role})
-    rows = MilestoneForms(
-        _with_extra_row(request), prefix="m", initial=[_EMPTY_ROW | {"deliver_at": default_delivery()}]
-    )
+    rows = MilestoneForms(_with_extra_row(request), prefix="m", initial=[{"deliver_at": default_delivery()}])
     if request.method == "POST" and _readable(request, form, rows):
         deal = _saved(request, form, rows, None)
         if deal is not None:
             return _onwards(request, deal, form, rows)
-    return render(request, "deals/edit.html", {"form": form, "rows": rows, "deal": None})
+    return _editor(request, form, rows, None)
 
 
 @for_party
@@ -65,7 +61,7 @@ def edit(request: HttpRequest, visit: Visit) -> HttpResponse:
         deal = _saved(request, form, rows, visit)
         if deal is not None:
             return _onwards(request, deal, form, rows)
-    return render(request, "deals/edit.html", {"form": form, "rows": rows, "deal": visit.deal})
+    return _editor(request, form, rows, visit.deal)
 
 
 @for_party
@@ -111,7 +107,8 @@ def counter(request: HttpRequest, visit: Visit) -> HttpResponse:
         else:
             messages.success(request, "Sent. The other side has to answer your terms now.")
             return redirect("deals:detail", visit.deal.pk)
-    return render(request, "deals/counter.html", {"form": form, "rows": rows, "deal": visit.deal})
+    shown = {"form": form, "rows": rows, "deal": visit.deal, "accept_time": _accept_time()}
+    return render(request, "deals/counter.html", shown)
 
 
 def problems(deal: Deal, me: Party, agreement: Agreement) -> list[str]:
@@ -186,8 +183,7 @@ def _onwards(request: HttpRequest, deal: Deal, form: DealForm, rows: Any) -> Htt
     except DomainError as refused:
         _show(form, rows, refused)
         # The draft exists now: what is typed next belongs to it.
-        shown = {"form": form, "rows": rows, "deal": deal}
-        return render(request, "deals/edit.html", shown)
+        return _editor(request, form, rows, deal)
     return redirect("deals:preview", deal.pk)
 
 
@@ -201,7 +197,16 @@ def _show(form: TermsForm, rows: Any, refused: DomainError) -> None:
         show_on(form, refused)
 
 
-def token_of(form: TermsForm) -> Token | None:
-    """The chosen token, for labels beside amounts."""
-    chosen: Token | None = getattr(form, "cleaned_data", {}).get("token")
-    return chosen
+def _editor(request: HttpRequest, form: DealForm, rows: Any, deal: Deal | None) -> HttpResponse:
+    shown = {
+        "form": form,
+        "rows": rows,
+        "deal": deal,
+        "files": deal.files.order_by("created", "id") if deal else [],
+        "accept_time": _accept_time(),
+    }
+    return render(request, "deals/edit.html", shown)
+
+
+def _accept_time() -> str:
+    return rules.length(settings.CLOCKS["accept"])

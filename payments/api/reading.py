@@ -1,0 +1,72 @@
+"""What a caller may see: the deals of its partner in its mode, and what belongs to them."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+from django.db.models import Prefetch, QuerySet
+
+from core.errors import NotFound
+from core.models import Deadline, OutboxEvent
+from partners.authentication import Caller
+from payments.models import Deal, Deposit, Escrow, Party, PayoutLeg
+
+
+def deals_of(caller: Caller) -> QuerySet[Deal]:
+    """The partner's deals in the key's mode, with everything that is shown of them."""
+    return (
+        Deal.objects.filter(partner=caller.partner, livemode=caller.livemode)
+        .select_related("network", "token__network", "agreed_version")
+        .prefetch_related(
+            Prefetch("parties", Party.objects.order_by("role").select_related("user")),
+            "versions",
+            Prefetch("escrows", Escrow.objects.order_by("position")),
+        )
+    )
+
+
+def escrows_of(caller: Caller) -> QuerySet[Escrow]:
+    """The escrows of the partner's deals in the key's mode, with everything that is shown of them."""
+    return (
+        Escrow.objects.filter(deal__partner=caller.partner, deal__livemode=caller.livemode)
+        .select_related("network", "token__network", "deal")
+        .prefetch_related(
+            Prefetch("deposits", Deposit.objects.select_related("token__network")),
+            Prefetch("legs", PayoutLeg.objects.select_related("token__network")),
+            Prefetch("deal__parties", Party.objects.order_by("role")),
+        )
+    )
+
+
+def events_of(caller: Caller) -> QuerySet[OutboxEvent]:
+    """What happened to the partner's deals in the key's mode."""
+    mine = Deal.objects.filter(partner=caller.partner, livemode=caller.livemode).values("pk")
+    return OutboxEvent.objects.filter(owner_id=caller.partner.pk, group_id__in=mine)
+
+
+def one_deal(caller: Caller, deal_id: str) -> Deal:
+    """Raises `NotFound`, also for another partner's deal or one of the other mode."""
+    found = deals_of(caller).filter(pk=deal_id).first()
+    if found is None:
+        raise NotFound("deal_not_found", "There is no such deal.")
+    return with_deadlines([found])[0]
+
+
+def one_escrow(caller: Caller, escrow_id: str) -> Escrow:
+    """Raises `NotFound`, also for another partner's escrow or one of the other mode."""
+    found = escrows_of(caller).filter(pk=escrow_id).first()
+    if found is None:
+        raise NotFound("escrow_not_found", "There is no such escrow.")
+    return with_deadlines([found])[0]
+
+
+def with_deadlines(rows: Sequence[Any]) -> Sequence[Any]:
+    """Give each row `waiting`: its deadlines that still run, soonest first, in one query."""
+    by_subject: dict[str, list[Deadline]] = defaultdict(list)
+    ids = [row.pk for row in rows]
+    running = Deadline.objects.filter(subject_id__in=ids, state=Deadline.State.WAITING)
+    for deadline in running.order_by("due_at", "kind"):
+        by_subject[deadline.subject_id].append(deadline)
+    for row in rows:
+        row.waiting = by_subject[row.pk]
+    return rows

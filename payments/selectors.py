@@ -1,0 +1,264 @@
+"""Reads for pages, API and admin. They decide what a viewer may see; they never write."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db.models import Prefetch, Q, QuerySet
+
+from accounts.models import User
+from chain import selectors as chain_reads
+from core import clock, transitions
+from core.errors import NotFound
+from core.models import Deadline, StateTransition
+from payments.books import balances
+from payments.models import DECIDING, Deal, Deposit, Escrow, Order, Party, PayoutLeg
+from payments.services.disputing import MAX_DISPUTES_PER_SIDE
+from payments.states import HOLDING, UNPAID, DealState, EscrowState, OrderState
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """Something that may be done now: its name, by whom ("buyer" or "seller"), and until when if limited."""
+
+    name: str
+    actor: str
+    deadline: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the payment is, in base units of the escrow's token. `confirmations` is of the newest part."""
+
+    due: int
+    final: int
+    pending: int
+    confirmations: int
+    needed: int
+    transfers: list[chain_reads.PendingTransfer]
+
+    @property
+    def missing(self) -> int:
+        """What has neither arrived for good nor is on its way."""
+        return max(0, self.due - self.final - self.pending)
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """One line of a timeline."""
+
+    at: datetime
+    kind: str
+    title: str
+    who: str = ""
+    detail: str = ""
+    units: int | None = None
+    tx_hash: str = ""
+
+
+def party_for(deal: Deal, user: User) -> Party | None:
+    """The side of the deal on which this person stands, if any."""
+    return next((party for party in deal.parties.all() if party.user_id == user.pk), None)
+
+
+def deal_for(user: User, deal_id: str) -> tuple[Deal, Party]:
+    """A deal and the viewer's side. `NotFound` for a stranger; a draft is its author's alone."""
+    deal = _with_details(Deal.objects.filter(pk=deal_id)).first()
+    party = party_for(deal, user) if deal else None
+    if deal is None or party is None or (deal.state == DealState.DRAFT and party.role != deal.proposer):
+        raise NotFound("deal_not_found", "There is no such deal, or it is not yours.")
+    return deal, party
+
+
+def escrow_for(user: User, escrow_id: str) -> tuple[Escrow, Party]:
+    """An escrow and the viewer's side. `NotFound` for a stranger."""
+    escrow = (
+        Escrow.objects.select_related("deal__agreed_version", "network", "token__network")
+        .prefetch_related("deal__parties__user")
+        .filter(pk=escrow_id)
+        .first()
+    )
+    party = party_for(escrow.deal, user) if escrow else None
+    if escrow is None or party is None:
+        raise NotFound("escrow_not_found", "There is no such escrow, or it is not yours.")
+    return escrow, party
+
+
+def deals_of(user: User) -> QuerySet[Deal]:
+    """The person's deals, newest first, with parties and escrows read in a constant number of queries."""
+    mine = Q(parties__user=user) & (~Q(state=DealState.DRAFT) | Q(parties__role="buyer", proposer="buyer"))
+    seller_draft = Q(parties__user=user, parties__role="seller", proposer="seller")
+    return _with_details(Deal.objects.filter(mine | seller_draft)).distinct().order_by("-created", "-id")
+
+
+def _with_details(deals: QuerySet[Deal]) -> QuerySet[Deal]:
+    escrows = Escrow.objects.select_related("network", "token__network").order_by("position")
+    return deals.select_related("network", "token__network", "agreed_version", "partner").prefetch_related(
+        Prefetch("parties", Party.objects.select_related("user").order_by("role")),
+        Prefetch("escrows", escrows),
+    )
+
+
+def needs(deal: Deal, role: str) -> bool:
+    """Whether the deal waits for this side; for lists, from what `deals_of` has read."""
+    if deal.state == DealState.PROPOSED:
+        return deal.turn in (role, "")
+    waits = {
+        EscrowState.AWAITING_DEPOSIT: "buyer",
+        EscrowState.FUNDED: "seller",
+        EscrowState.DELIVERED: "buyer",
+    }
+    return any(waits.get(escrow.state) == role for escrow in deal.escrows.all())
+
+
+def progress(escrow: Escrow) -> Progress:
+    """Final and pending deposits in the escrow's own token."""
+    pending = [
+        item
+        for item in chain_reads.pending_transfers(escrow.network, [escrow.pk])
+        if item.transfer.token_id == escrow.token_id
+    ]
+    return Progress(
+        due=escrow.amount,
+        final=balances.counted(escrow),
+        pending=sum(item.amount for item in pending),
+        confirmations=min((item.confirmations for item in pending), default=0),
+        needed=confirmations_needed(escrow),
+        transfers=pending,
+    )
+
+
+def confirmations_needed(escrow: Escrow) -> int:
+    """How many blocks it usually takes until a payment is final, for display."""
+    network = escrow.network
+    if network.finality == network.Finality.DEPTH:
+        return network.finality_depth
+    head, final = chain_reads.head(network), chain_reads.final_head(network)
+    return max(1, head[0] - final[0] + 1) if head and final else 1
+
+
+def deadlines_of(escrow: Escrow) -> list[Deadline]:
+    """The waits of an escrow, soonest first: each with the platform's instant and the chain's backstop."""
+    return list(
+        Deadline.objects.filter(subject_id=escrow.pk, state=Deadline.State.WAITING).order_by("due_at")
+    )
+
+
+def live_deciding_order(escrow: Escrow) -> Order | None:
+    """The decision that is under way, if any."""
+    return escrow.orders.filter(
+        kind__in=DECIDING, state__in=[OrderState.LIVE, OrderState.NEEDS_HUMAN]
+    ).first()
+
+
+def actions_for(escrow: Escrow, waits: Iterable[Deadline] | None = None) -> list[Action]:
+    """What each side may do now. The services check again; this only says what to offer."""
+    due = {wait.kind: wait.due_at for wait in (deadlines_of(escrow) if waits is None else waits)}
+    state = escrow.state
+    found: list[Action] = []
+    if state in UNPAID:
+        found.append(Action("cancel", "buyer", due.get("pay")))
+        if state == EscrowState.PLANNED:
+            found.append(Action("open", "buyer"))
+        else:
+            found.append(Action("pay", "buyer", due.get("pay")))
+    elif state in HOLDING:
+        found += _holding_actions(escrow, due)
+    elif state in (EscrowState.RELEASING, EscrowState.REFUNDING):
+        found += _dispute_actions(escrow)
+    elif state == EscrowState.DISPUTED:
+        found.append(Action("withdraw_dispute", escrow.disputed_by))
+    elif state in (EscrowState.EXPIRED, EscrowState.CANCELLED) and balances.held(escrow):
+        found.append(Action("return_late_money", "buyer", due.get("late_money")))
+    return found
+
+
+def _holding_actions(escrow: Escrow, due: dict[str, datetime]) -> list[Action]:
+    found = _dispute_actions(escrow)
+    if escrow.state == EscrowState.FUNDED:
+        last = escrow.deliver_by - timedelta(minutes=10) if escrow.deliver_by else None
+        found.append(Action("deliver", "seller", due.get("deliver") or last))
+        if escrow.take_back_open:
+            found.append(Action("take_back", "buyer"))
+    elif escrow.changes_requested < 3:
+        found.append(Action("request_changes", "buyer", due.get("inspect")))
+    if live_deciding_order(escrow) is None:
+        found.append(Action("release", "buyer", due.get("inspect")))
+        found.append(Action("refund", "seller"))
+        if "answer_refund" in due:
+            found.append(Action("answer_refund", "seller", due["answer_refund"]))
+        else:
+            found.append(Action("ask_refund", "buyer"))
+    return found
+
+
+def _dispute_actions(escrow: Escrow) -> list[Action]:
+    raised = escrow.orders.filter(kind="dispute", state="done").values_list("payload__side", flat=True)
+    used = list(raised)
+    return [
+        Action("dispute", side) for side in ("buyer", "seller") if used.count(side) < MAX_DISPUTES_PER_SIDE
+    ]
+
+
+def legs_of(escrow: Escrow) -> list[PayoutLeg]:
+    """All payout legs but the superseded ones, oldest first."""
+    return list(
+        escrow.legs.exclude(state="superseded").select_related("token__network", "order").order_by("created")
+    )
+
+
+def timeline(escrow: Escrow) -> list[Moment]:
+    """Everything that happened to an escrow, oldest first."""
+    moments = [_state_moment(row) for row in transitions.history(escrow)]
+    moments += [_deposit_moment(row) for row in escrow.deposits.select_related("token__network")]
+    moments += [_leg_moment(row) for row in legs_of(escrow) if row.paid_at or row.state == "blocked"]
+    return sorted(moments, key=lambda moment: moment.at)
+
+
+def _state_moment(row: StateTransition) -> Moment:
+    title = row.target.replace("_", " ").capitalize()
+    return Moment(
+        at=row.created,
+        kind=row.target,
+        title=title,
+        who=row.actor_kind,
+        detail=row.why,
+        tx_hash=row.tx_hash,
+    )
+
+
+def _deposit_moment(row: Deposit) -> Moment:
+    flags = ", ".join(flag.replace("_", " ") for flag in row.flags)
+    return Moment(
+        at=row.created,
+        kind="deposit",
+        title="Deposit final on chain",
+        who="chain",
+        detail=flags,
+        units=row.amount,
+        tx_hash=row.tx_hash,
+    )
+
+
+def _leg_moment(row: PayoutLeg) -> Moment:
+    paid = row.paid_at is not None
+    return Moment(
+        at=row.paid_at or row.created,
+        kind="payout" if paid else "blocked",
+        title=row.get_kind_display() + ("" if paid else " (blocked by the token)"),
+        who="chain",
+        detail=row.recipient,
+        units=row.amount,
+        tx_hash=row.tx_hash,
+    )
+
+
+def overdue_since(deadline: Deadline) -> timedelta:
+    """How long a deadline has been due; negative while it lies ahead."""
+    return clock.now() - deadline.due_at
+
+
+def published_clocks() -> dict[str, int]:
+    """The platform's defaults in seconds, as the rules page shows them."""
+    return dict(settings.CLOCKS)
