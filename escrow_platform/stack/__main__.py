@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from escrow_platform.stack import state
 from escrow_platform.stack.command import run_command
@@ -15,9 +15,14 @@ from escrow_platform.stack.services import VARIABLES, scratch_run, start_service
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
+    return guarded(lambda: int(options.run(options)))
+
+
+def guarded(work: Callable[[], int]) -> int:
+    """Do the work. What went wrong becomes one sentence, a signal the exit code a shell would give it."""
     try:
         with interruptible():
-            return int(options.run(options))
+            return work()
     except StackError as error:
         print(f"holdfast: {error}", file=sys.stderr)
         return 1

@@ -34,11 +34,13 @@ def user_folder() -> Path:
 
 
 def state_folder() -> Path:
-    """Where the demo keeps its data between runs.
+    """Where the demo keeps its data between runs; HOLDFAST_STATE overrides.
 
     In the checkout when we may write there; as root outside of it, because PostgreSQL then runs as an
     unprivileged user who can not be expected to reach the checkout.
     """
+    if chosen := os.environ.get("HOLDFAST_STATE"):
+        return _reachable(Path(chosen))
     if not is_root() and os.access(CHECKOUT, os.W_OK):
         return CHECKOUT / ".holdfast"
     name = hashlib.sha256(os.fsencode(CHECKOUT)).hexdigest()[:12]
@@ -74,6 +76,14 @@ def remove_scratch(folder: Path) -> None:
 def unprivileged_user() -> pwd.struct_passwd | None:
     """The user PostgreSQL runs as when we are root; None when we are not."""
     return pwd.getpwnam("nobody") if is_root() else None
+
+
+def _reachable(folder: Path) -> Path:
+    if is_root() and not _others_may_pass(folder.parent):
+        raise StackError(
+            f"As root, PostgreSQL runs as another user and can not reach {folder}; choose another."
+        )
+    return folder
 
 
 def _others_may_pass(folder: Path) -> bool:
