@@ -94,7 +94,7 @@ node_modules/.installed: package.json package-lock.json
 	@node -e 'process.exit(Number(process.versions.node.split(".")[0]) < 20 ? 1 : 0)' \
 		|| $(call say,Node $$(node --version) is too old; install Node 20 or newer.)
 	@echo "Installing npm packages ..."
-	@npm install --no-save --silent --loglevel=error \
+	@npm install --no-save --silent --loglevel=error --no-update-notifier \
 		|| $(call say,The npm packages could not be installed (npm says why above); check the network and run make setup again.)
 	@ls node_modules/@foundry-rs/anvil-*/bin/anvil > /dev/null 2>&1 \
 		|| $(call say,npm left out anvil: its download broke or it has no build for this platform; run make setup again.)
