@@ -21,6 +21,7 @@ class State:
     round: int
     reopens: int
     by_operator: bool
+    stored: bool
     extended: int
     appealed: int
     owing: bool
@@ -49,7 +50,6 @@ def unpack_slot(packed: int) -> State:
     for name, width in _LAYOUT:
         values[name] = packed & ((1 << width) - 1)
         packed >>= width
-    values.pop("zero")
     return _state(values)
 
 
@@ -61,7 +61,7 @@ def state_of(terms: Terms) -> bytes:
 def decode_state(answer: bytes) -> tuple[State, bool]:
     """(state, settled)."""
     fields, settled = abi.decode_result("Escrow", "stateOf", answer)
-    names = [name for name, _ in _LAYOUT if name != "zero"]
+    names = [name for name, _ in _LAYOUT]
     return _state(dict(zip(names, fields, strict=True))), settled
 
 
@@ -124,7 +124,7 @@ _LAYOUT = (
     ("round", 4),
     ("reopens", 2),
     ("by_operator", 1),
-    ("zero", 1),
+    ("stored", 1),
     ("extended", 4),
     ("appealed", 2),
     ("owing", 1),
@@ -139,6 +139,7 @@ _LAYOUT = (
 
 def _state(values: dict[str, Any]) -> State:
     values["by_operator"] = bool(values["by_operator"])
+    values["stored"] = bool(values["stored"])
     values["owing"] = bool(values["owing"])
     values["released"] = bool(values["released"])
     values["status"] = Status(values["status"])

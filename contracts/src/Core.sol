@@ -5,7 +5,7 @@ import {Clones} from "@openzeppelin/contracts/proxy/Clones.sol";
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 
 import {IEscrow} from "./IEscrow.sol";
-import {CANCELLED, Slots, State} from "./Slots.sol";
+import {CANCELLED, Slot, Slots} from "./Slots.sol";
 import {Fault, Terms, TermsLib} from "./Terms.sol";
 import {IToken, Vault} from "./Vault.sol";
 
@@ -38,66 +38,54 @@ abstract contract Core is IEscrow, ReentrancyGuardTransient {
         uint128 paid;
     }
 
-    /// @notice One escrow during one action.
-    struct Case {
-        bytes32 id;
-        address vault;
-        bool deployed;
-        uint256 slot;
-        State s;
-    }
-
-    /// @notice What one decision pays, and a bit per kind that was paid.
+    /// @notice What one decision pays, a bit per kind that was paid, and the vault's balance where it is known.
     struct Legs {
         uint256 release;
         uint256 refund;
         uint256 fee;
         uint256 paid;
+        uint256 balance;
     }
+
+    uint256 internal constant UNKNOWN = type(uint256).max;
 
     /// Every leg runs with exactly this gas, so that nobody can make a leg fail by giving the transaction less.
     uint256 internal constant LEG_GAS = 150_000;
 
     address internal immutable VAULT = address(new Vault());
 
-    mapping(bytes32 id => uint256) internal _slots;
+    mapping(bytes32 id => Slot) internal _slots;
     mapping(bytes32 id => mapping(uint256 kind => Debt)) internal _debts;
+    /// What all legs of an escrow still wait for.
+    mapping(bytes32 id => uint256) internal _owedTotal;
     /// Decided for the seller so far; kept only between parts of an escrow that pays a fee.
     mapping(bytes32 id => uint256) internal _released;
 
     // ---- reading -------------------------------------------------------------------------------------------
 
-    /// Settled means: the slot is zero and the vault has code. Everything that is not settled can be acted on.
     /// Settled means: the slot is zero and the vault has code. Everything that is not settled can be acted on. A slot
     /// exists only under terms that were found good, so they are not judged again.
-    function _open(Terms calldata t) internal view returns (Case memory c) {
-        if (t.homeChain() != block.chainid) _refuse(t);
-        c = _load(t);
-        if (c.slot == 0) {
+    function _open(Terms calldata t) internal view returns (bytes32 id, address vault, Slot s) {
+        bool settled;
+        (id, vault, s, settled) = _load(t);
+        if (!s.stored()) {
             uint8 fault = t.fault(address(this));
             if (fault != Fault.NONE) revert BadTerms(fault);
-            if (c.deployed) revert AlreadySettled();
-        } else if (c.s.status == CANCELLED) {
+            if (settled) revert AlreadySettled();
+        } else if (s.status() == CANCELLED) {
             revert WrongStatus();
         }
+        if (t.homeChain() != block.chainid) revert WrongChain();
     }
 
-    function _refuse(Terms calldata t) private view {
-        uint8 fault = t.fault(address(this));
-        if (fault != Fault.NONE) revert BadTerms(fault);
-        revert WrongChain();
-    }
-
-    function _load(Terms calldata t) internal view returns (Case memory c) {
-        c.id = t.hash();
-        c.vault = _vault(c.id);
-        c.deployed = c.vault.code.length != 0;
-        c.slot = _slots[c.id];
-        if (c.slot != 0) {
-            c.s = Slots.unpack(c.slot);
-        } else if (!c.deployed) {
-            c.s.left = t.amount();
-            c.s.deliverBy = t.deliverBy();
+    /// The slot, or for an escrow without one the state that it starts from; all zero when it is settled.
+    function _load(Terms calldata t) internal view returns (bytes32 id, address vault, Slot s, bool settled) {
+        id = t.hash();
+        vault = _vault(id);
+        s = _slots[id];
+        if (!s.stored()) {
+            settled = vault.code.length != 0;
+            if (!settled) s = Slots.fresh(t.amount(), t.deliverBy());
         }
     }
 
@@ -106,20 +94,23 @@ abstract contract Core is IEscrow, ReentrancyGuardTransient {
     }
 
     /// Nothing was ever decided, marked or disputed.
-    function _untouched(Case memory c, Terms calldata t) internal pure returns (bool) {
-        return c.s.seq == 0 && c.s.left == t.amount();
+    function _untouched(Terms calldata t, Slot s) internal pure returns (bool) {
+        return s.seq() == 0 && s.left() == t.amount();
     }
 
     /// What the vault holds beyond legs that are still owed.
-    function _free(Case memory c, Terms calldata t) internal view returns (uint256) {
-        uint256 balance = IToken(t.token()).balanceOf(c.vault);
-        if (!c.s.owing) return balance;
-        uint256 debt = _owedTotal(c.id);
+    function _free(Terms calldata t, bytes32 id, address vault, Slot s) internal view returns (uint256) {
+        return _beyondDebt(id, s, IToken(t.token()).balanceOf(vault));
+    }
+
+    function _beyondDebt(bytes32 id, Slot s, uint256 balance) private view returns (uint256) {
+        if (!s.owing()) return balance;
+        uint256 debt = _owedTotal[id];
         return balance > debt ? balance - debt : 0;
     }
 
-    function _requireFunded(Case memory c, Terms calldata t) internal view {
-        if (_free(c, t) < c.s.left) revert NotFunded();
+    function _requireFunded(Terms calldata t, bytes32 id, address vault, Slot s) internal view {
+        if (_free(t, id, vault, s) < s.left()) revert NotFunded();
     }
 
     function _owed(bytes32 id, uint256 kind) internal view returns (uint256) {
@@ -127,79 +118,103 @@ abstract contract Core is IEscrow, ReentrancyGuardTransient {
         return d.due - d.paid;
     }
 
-    function _owedTotal(bytes32 id) internal view returns (uint256 sum) {
-        for (uint256 kind; kind < Leg.KINDS; ++kind) {
-            sum += _owed(id, kind);
-        }
-    }
-
     // ---- writing -------------------------------------------------------------------------------------------
 
     /// Stores a change that does not settle. Whoever reads the events learns the terms from the first of them.
-    function _save(Case memory c, Terms calldata t) internal {
-        if (c.slot == 0) emit Announced(c.id, t);
-        _slots[c.id] = Slots.pack(c.s);
+    function _save(Terms calldata t, bytes32 id, Slot s) internal {
+        if (!s.stored()) emit Announced(id, t);
+        _slots[id] = s.withStored();
+    }
+
+    /// Code is always read before CREATE2, which would burn all gas where there is some; for an escrow without a slot
+    /// `_load` did.
+    function _deploy(bytes32 id, address vault, Slot s) internal {
+        if (!s.stored() || vault.code.length == 0) Clones.cloneDeterministic(VAULT, id);
     }
 
     /// Decides `toSeller` and `toBuyer` of the remainder and pays the legs. `strict`: the vault must hold the part, or
     /// NotFunded. Otherwise it is decided in full whatever the vault holds; when that is too little for several legs
     /// nothing is tried now and all is owed, so that they share the loss, whichever is asked for first.
-    function _decide(Case memory c, Terms calldata t, uint256 toSeller, uint256 toBuyer, uint8 how, bool strict)
-        internal
-    {
+    function _decide(
+        Terms calldata t,
+        bytes32 id,
+        address vault,
+        Slot s,
+        uint256 toSeller,
+        uint256 toBuyer,
+        uint8 how,
+        bool strict
+    ) internal {
         Legs memory legs;
-        legs.fee = _takeFee(c, t, toSeller, toBuyer);
+        legs.fee = _takeFee(t, id, s, toSeller, toBuyer);
         legs.release = toSeller - legs.fee;
         legs.refund = toBuyer;
+        legs.balance = UNKNOWN;
         bool direct = true;
-        if (c.s.owing || (!strict && _several(legs))) {
-            direct = _free(c, t) >= toSeller + toBuyer;
+        if (s.owing() || _several(legs)) {
+            legs.balance = IToken(t.token()).balanceOf(vault);
+            direct = _beyondDebt(id, s, legs.balance) >= toSeller + toBuyer;
             if (strict && !direct) revert NotFunded();
         }
-        c.s.left -= toSeller + toBuyer;
-        if (c.s.left != 0) {
-            ++c.s.seq;
-            _save(c, t);
-        } else if (c.slot != 0) {
-            delete _slots[c.id];
+        uint256 left = s.left() - toSeller - toBuyer;
+        if (left != 0) {
+            _saveRest(t, id, s.withLeft(left), toSeller);
+        } else if (s.stored()) {
+            _slots[id] = Slot.wrap(0);
         }
-        if (!c.deployed) Clones.cloneDeterministic(VAULT, c.id);
-        if (direct) _tryLegs(c, t, legs);
-        uint256 unpaid = _owe(c, legs);
+        _deploy(id, vault, s);
+        if (direct) _tryLegs(t, vault, legs);
         // Legs that were paid prove that the money was there; only a leg that failed needs a look at the balance.
-        if (strict && unpaid != 0 && IToken(t.token()).balanceOf(c.vault) < unpaid) revert NotFunded();
-        emit Decided(c.id, msg.sender, how, legs.release, legs.refund, legs.fee, c.s.left, legs.paid);
+        uint256 unpaid = _unpaid(legs);
+        if (unpaid != 0) {
+            if (strict && IToken(t.token()).balanceOf(vault) < unpaid) revert NotFunded();
+            _owe(id, legs, unpaid, left != 0);
+        }
+        emit Decided(id, msg.sender, how, legs.release, legs.refund, legs.fee, left, legs.paid);
+    }
+
+    function _saveRest(Terms calldata t, bytes32 id, Slot s, uint256 toSeller) private {
+        if (toSeller != 0 && t.feeBps() != 0) s = s.withReleased();
+        _save(t, id, s.next());
     }
 
     /// Fee of a part = floor(fee of all that the seller got so far) - fee already taken: parts never add up to more,
     /// or less, than the whole.
-    function _takeFee(Case memory c, Terms calldata t, uint256 toSeller, uint256 toBuyer)
+    function _takeFee(Terms calldata t, bytes32 id, Slot s, uint256 toSeller, uint256 toBuyer)
         private
         returns (uint256 fee)
     {
         uint256 bps = t.feeBps();
         if (bps == 0) return 0;
-        uint256 soFar = c.s.released ? _released[c.id] : 0;
+        uint256 soFar = s.released() ? _released[id] : 0;
         uint256 all = soFar + toSeller;
         fee = all * bps / TermsLib.BPS - soFar * bps / TermsLib.BPS;
-        if (toSeller + toBuyer == c.s.left) {
-            if (c.s.released) delete _released[c.id];
+        if (toSeller + toBuyer == s.left()) {
+            if (s.released()) delete _released[id];
         } else if (toSeller != 0) {
-            _released[c.id] = all;
-            c.s.released = true;
+            _released[id] = all;
         }
     }
 
-    /// Pays each leg in its own call frame and answers a bit per kind that was paid. A leg that fails has moved
-    /// nothing and does not stop the others.
-    function _tryLegs(Case memory c, Terms calldata t, Legs memory legs) private {
-        if (legs.release != 0 && _pay(c.vault, t.token(), t.seller(), legs.release)) legs.paid = 1 << Leg.RELEASE;
-        if (legs.refund != 0 && _pay(c.vault, t.token(), t.buyer(), legs.refund)) legs.paid |= 1 << Leg.REFUND;
-        if (legs.fee != 0 && _pay(c.vault, t.token(), t.feeTo(), legs.fee)) legs.paid |= 1 << Leg.FEE;
+    /// Pays each leg in its own call frame and notes a bit per kind that was paid. A leg that fails has moved nothing
+    /// and does not stop the others.
+    function _tryLegs(Terms calldata t, address vault, Legs memory legs) private {
+        _tryLeg(t, vault, legs, Leg.RELEASE, legs.release);
+        _tryLeg(t, vault, legs, Leg.REFUND, legs.refund);
+        _tryLeg(t, vault, legs, Leg.FEE, legs.fee);
     }
 
-    function _pay(address vault, address token, address to, uint256 amount) internal returns (bool ok) {
-        bytes memory data = abi.encodeCall(Vault.pay, (token, to, amount));
+    function _tryLeg(Terms calldata t, address vault, Legs memory legs, uint8 kind, uint256 amount) private {
+        if (amount == 0 || !_pay(vault, t.token(), _recipient(t, kind), amount, legs.balance)) return;
+        legs.paid |= 1 << kind;
+        if (legs.balance != UNKNOWN) legs.balance -= amount;
+    }
+
+    function _pay(address vault, address token, address to, uint256 amount, uint256 balance)
+        internal
+        returns (bool ok)
+    {
+        bytes memory data = abi.encodeCall(Vault.pay, (token, to, amount, balance));
         _requireLegGas();
         assembly ("memory-safe") {
             ok := call(LEG_GAS, vault, 0, add(data, 0x20), mload(data), 0, 0)
@@ -216,21 +231,23 @@ abstract contract Core is IEscrow, ReentrancyGuardTransient {
         return legs.refund != 0 || legs.fee != 0;
     }
 
-    /// Writes down the legs that were not paid; answers their sum.
-    function _owe(Case memory c, Legs memory legs) private returns (uint256 unpaid) {
-        unpaid = _oweLeg(c, Leg.RELEASE, legs.release, legs.paid);
-        unpaid += _oweLeg(c, Leg.REFUND, legs.refund, legs.paid);
-        unpaid += _oweLeg(c, Leg.FEE, legs.fee, legs.paid);
-        if (unpaid != 0 && c.s.left != 0 && !c.s.owing) {
-            c.s.owing = true;
-            _slots[c.id] = Slots.pack(c.s);
-        }
+    function _unpaid(Legs memory legs) private pure returns (uint256 sum) {
+        if (legs.paid & (1 << Leg.RELEASE) == 0) sum = legs.release;
+        if (legs.paid & (1 << Leg.REFUND) == 0) sum += legs.refund;
+        if (legs.paid & (1 << Leg.FEE) == 0) sum += legs.fee;
     }
 
-    function _oweLeg(Case memory c, uint8 kind, uint256 amount, uint256 paid) private returns (uint256) {
-        if (amount == 0 || paid & (1 << kind) != 0) return 0;
-        _debts[c.id][kind].due += uint128(amount);
-        return amount;
+    /// Writes down the legs that were not paid.
+    function _owe(bytes32 id, Legs memory legs, uint256 unpaid, bool open) private {
+        _oweLeg(id, Leg.RELEASE, legs.release, legs.paid);
+        _oweLeg(id, Leg.REFUND, legs.refund, legs.paid);
+        _oweLeg(id, Leg.FEE, legs.fee, legs.paid);
+        _owedTotal[id] += unpaid;
+        if (open) _slots[id] = _slots[id].withOwing();
+    }
+
+    function _oweLeg(bytes32 id, uint8 kind, uint256 amount, uint256 paid) private {
+        if (amount != 0 && paid & (1 << kind) == 0) _debts[id][kind].due += uint128(amount);
     }
 
     function _recipient(Terms calldata t, uint256 kind) internal pure returns (address) {

@@ -5,7 +5,7 @@ import {How} from "./Core.sol";
 import {Messages, Ruling} from "./Messages.sol";
 import {Recovery} from "./Recovery.sol";
 import {Signatures} from "./Signatures.sol";
-import {BUYER, DELIVERED, DISPUTED, OPEN, SELLER, State} from "./Slots.sol";
+import {BUYER, DELIVERED, DISPUTED, OPEN, SELLER, Slot, State} from "./Slots.sol";
 import {Terms, TermsLib} from "./Terms.sol";
 import {IToken} from "./Vault.sol";
 
@@ -30,12 +30,11 @@ contract Escrow is Recovery {
     /// @notice Decides a part. The buyer gives to the seller, the seller to the buyer, the operator either; the
     /// parties also while disputed (they concede). `left` is the remainder that the caller saw.
     function pay(Terms calldata t, uint256 toSeller, uint256 toBuyer, uint256 left) external nonReentrant {
-        Case memory c = _open(t);
-        if (!_mayPay(t, toSeller, toBuyer, c.s.status)) revert NotAllowed();
-        if (c.s.left != left) revert LeftChanged(c.s.left);
-        // each at most 2^96 before they are added
-        if (toSeller > left || toBuyer > left - toSeller || toSeller + toBuyer == 0) revert WrongAmount();
-        _decide(c, t, toSeller, toBuyer, How.PAY, true);
+        (bytes32 id, address vault, Slot s) = _open(t);
+        if (!_mayPay(t, toSeller, toBuyer, s.status())) revert NotAllowed();
+        if (s.left() != left) revert LeftChanged(s.left());
+        if (toSeller > left || toBuyer > left - toSeller || (toSeller | toBuyer) == 0) revert WrongAmount();
+        _decide(t, id, vault, s, toSeller, toBuyer, How.PAY, true);
     }
 
     function _mayPay(Terms calldata t, uint256 toSeller, uint256 toBuyer, uint256 status)
@@ -52,73 +51,66 @@ contract Escrow is Recovery {
 
     /// @notice Starts the inspection clock at this block's time. Seller or operator, funded, up to `deliverBy`.
     function markDelivered(Terms calldata t) external nonReentrant {
-        Case memory c = _open(t);
+        (bytes32 id, address vault, Slot s) = _open(t);
         if (msg.sender != t.seller() && !_isOperator(t)) revert NotAllowed();
-        if (c.s.status != OPEN) revert WrongStatus();
-        if (block.timestamp > c.s.deliverBy) revert TooLate();
-        _requireFunded(c, t);
-        c.s.status = DELIVERED;
-        c.s.stamp = block.timestamp;
-        ++c.s.seq;
-        _save(c, t);
-        emit Delivered(c.id, msg.sender, block.timestamp + t.inspection());
+        if (s.status() != OPEN) revert WrongStatus();
+        if (block.timestamp > s.deliverBy()) revert TooLate();
+        _requireFunded(t, id, vault, s);
+        _save(t, id, s.withStatus(DELIVERED).withStamp(block.timestamp).next());
+        emit Delivered(id, msg.sender, block.timestamp + t.inspection());
     }
 
     /// @notice Stops the inspection: changes are wanted. Buyer or operator, at most three times.
     function reopenDelivery(Terms calldata t) external nonReentrant {
-        Case memory c = _open(t);
+        (bytes32 id,, Slot s) = _open(t);
         if (msg.sender != t.buyer() && !_isOperator(t)) revert NotAllowed();
-        if (c.s.status != DELIVERED) revert WrongStatus();
-        if (block.timestamp > c.s.stamp + t.inspection()) revert TooLate();
-        if (c.s.reopens == MAX_REOPENS) revert TooMany();
+        if (s.status() != DELIVERED) revert WrongStatus();
+        if (block.timestamp > s.stamp() + t.inspection()) revert TooLate();
+        if (s.reopens() == MAX_REOPENS) revert TooMany();
         uint256 end = block.timestamp + t.inspection();
-        if (end > c.s.deliverBy) c.s.deliverBy = end;
-        c.s.status = OPEN;
-        c.s.stamp = 0;
-        ++c.s.reopens;
-        ++c.s.seq;
-        _save(c, t);
-        emit DeliveryReopened(c.id, msg.sender, c.s.deliverBy);
+        if (end < s.deliverBy()) end = s.deliverBy();
+        _save(t, id, s.withStatus(OPEN).withStamp(0).withDeliverBy(end).reopened().next());
+        emit DeliveryReopened(id, msg.sender, end);
     }
 
     // ---- claims: anyone, after a clock ---------------------------------------------------------------------
 
     /// @notice Marked, the inspection is over, not disputed: the remainder to the seller.
     function claimDelivered(Terms calldata t) external nonReentrant {
-        Case memory c = _open(t);
-        if (c.s.status != DELIVERED) revert WrongStatus();
-        if (block.timestamp <= c.s.stamp + t.inspection()) revert TooEarly();
-        _decide(c, t, c.s.left, 0, How.CLAIM_DELIVERED, false);
+        (bytes32 id, address vault, Slot s) = _open(t);
+        if (s.status() != DELIVERED) revert WrongStatus();
+        if (block.timestamp <= s.stamp() + t.inspection()) revert TooEarly();
+        _decide(t, id, vault, s, s.left(), 0, How.CLAIM_DELIVERED, false);
     }
 
     /// @notice Not marked, `deliverBy` is over, not disputed: the remainder to the buyer.
     function claimUndelivered(Terms calldata t) external nonReentrant {
-        Case memory c = _open(t);
-        if (c.s.status != OPEN) revert WrongStatus();
-        if (block.timestamp <= c.s.deliverBy) revert TooEarly();
+        (bytes32 id, address vault, Slot s) = _open(t);
+        if (s.status() != OPEN) revert WrongStatus();
+        if (block.timestamp <= s.deliverBy()) revert TooEarly();
         // untouched and too little in the vault: it was never funded, and claimUnfunded gives back what there is
-        _decide(c, t, 0, c.s.left, How.CLAIM_UNDELIVERED, _untouched(c, t));
+        _decide(t, id, vault, s, 0, s.left(), How.CLAIM_UNDELIVERED, _untouched(t, s));
     }
 
     /// @notice `fundBy` is over, too little came and nothing ever happened: all that came to the buyer.
     function claimUnfunded(Terms calldata t) external nonReentrant {
-        Case memory c = _open(t);
-        if (!_untouched(c, t)) revert WrongStatus();
+        (bytes32 id, address vault, Slot s) = _open(t);
+        if (!_untouched(t, s)) revert WrongStatus();
         if (block.timestamp <= t.fundBy()) revert TooEarly();
-        uint256 balance = IToken(t.token()).balanceOf(c.vault);
-        if (balance >= c.s.left) revert AlreadyFunded();
+        uint256 balance = IToken(t.token()).balanceOf(vault);
+        if (balance >= s.left()) revert AlreadyFunded();
         if (balance == 0) revert NothingToPay();
-        c.s.left = balance;
-        _decide(c, t, 0, balance, How.CLAIM_UNFUNDED, true);
+        _decide(t, id, vault, s.withLeft(balance), 0, balance, How.CLAIM_UNFUNDED, true);
     }
 
     /// @notice The arbitration period is over without a ruling: the split that the terms named.
     function claimFallback(Terms calldata t) external nonReentrant {
-        Case memory c = _open(t);
-        if (c.s.status != DISPUTED) revert WrongStatus();
-        if (block.timestamp <= c.s.stamp + t.arbitration()) revert TooEarly();
-        uint256 toSeller = c.s.left * t.fallbackBps() / TermsLib.BPS;
-        _decide(c, t, toSeller, c.s.left - toSeller, How.FALLBACK, false);
+        (bytes32 id, address vault, Slot s) = _open(t);
+        if (s.status() != DISPUTED) revert WrongStatus();
+        if (block.timestamp <= s.stamp() + t.arbitration()) revert TooEarly();
+        uint256 left = s.left();
+        uint256 toSeller = left * t.fallbackBps() / TermsLib.BPS;
+        _decide(t, id, vault, s, toSeller, left - toSeller, How.FALLBACK, false);
     }
 
     // ---- disputes ------------------------------------------------------------------------------------------
@@ -126,56 +118,35 @@ contract Escrow is Recovery {
     /// @notice Freezes the running clock on behalf of `side` (0 buyer, 1 seller), who must be the caller, or the
     /// caller is the operator. Funded, the clock not over, at most two per side.
     function dispute(Terms calldata t, uint8 side, bytes32 evidenceHash) external nonReentrant {
-        Case memory c = _open(t);
+        (bytes32 id, address vault, Slot s) = _open(t);
         bool byOperator = _isOperator(t);
         if (side > SELLER || !(byOperator || msg.sender == _party(t, side))) revert NotAllowed();
-        if (c.s.status != OPEN && c.s.status != DELIVERED) revert WrongStatus();
-        uint256 end = c.s.status == OPEN ? c.s.deliverBy : c.s.stamp + t.inspection();
+        if (s.status() == DISPUTED) revert WrongStatus();
+        uint256 end = s.status() == OPEN ? s.deliverBy() : s.stamp() + t.inspection();
         if (block.timestamp > end) revert TooLate();
-        _requireFunded(c, t);
-        _countDispute(c.s, side);
-        c.s.byOperator = byOperator;
-        c.s.before = c.s.status;
-        c.s.frozen = end - block.timestamp;
-        c.s.status = DISPUTED;
-        c.s.stamp = block.timestamp;
-        _save(c, t);
-        uint256 until = block.timestamp + t.arbitration();
-        emit Disputed(c.id, msg.sender, side, c.s.round, until, evidenceHash);
-    }
-
-    /// Every dispute is a new round, so that no ruling signed for an earlier one lives on.
-    function _countDispute(State memory s, uint8 side) private pure {
-        if (side == BUYER) {
-            if (s.buyerDisputes++ == MAX_DISPUTES) revert TooMany();
-        } else {
-            if (s.sellerDisputes++ == MAX_DISPUTES) revert TooMany();
-        }
-        s.opener = side;
-        ++s.round;
-        ++s.seq;
+        if (s.disputes(side) == MAX_DISPUTES) revert TooMany();
+        _requireFunded(t, id, vault, s);
+        s = s.disputed(side, byOperator, end - block.timestamp).withStamp(block.timestamp).next();
+        _save(t, id, s);
+        emit Disputed(id, msg.sender, side, s.round(), block.timestamp + t.arbitration(), evidenceHash);
     }
 
     /// @notice Back to the state before, with the seconds that were left, but at least a day. The side that opened
     /// it; the operator only what the operator opened, or it could lift a dispute that protects a party from it.
     function withdrawDispute(Terms calldata t) external nonReentrant {
-        Case memory c = _open(t);
-        if (c.s.status != DISPUTED) revert WrongStatus();
-        bool mayOperator = c.s.byOperator && _isOperator(t);
-        if (!mayOperator && msg.sender != _party(t, c.s.opener)) revert NotAllowed();
-        uint256 until = block.timestamp + (c.s.frozen > MIN_CLOCK ? c.s.frozen : MIN_CLOCK);
-        c.s.status = c.s.before;
-        if (c.s.status == OPEN) {
-            c.s.deliverBy = until;
-            c.s.stamp = 0;
+        (bytes32 id,, Slot s) = _open(t);
+        if (s.status() != DISPUTED) revert WrongStatus();
+        bool mayOperator = s.byOperator() && _isOperator(t);
+        if (!mayOperator && msg.sender != _party(t, s.opener())) revert NotAllowed();
+        uint256 until = block.timestamp + (s.frozen() > MIN_CLOCK ? s.frozen() : MIN_CLOCK);
+        uint256 status = s.before();
+        if (status == OPEN) {
+            s = s.withDeliverBy(until).withStamp(0);
         } else {
-            c.s.stamp = until - t.inspection();
+            s = s.withStamp(until - t.inspection());
         }
-        c.s.frozen = 0;
-        c.s.byOperator = false;
-        ++c.s.seq;
-        _save(c, t);
-        emit DisputeWithdrawn(c.id, msg.sender, uint8(c.s.status), until);
+        _save(t, id, s.withStatus(status).next());
+        emit DisputeWithdrawn(id, msg.sender, uint8(status), until);
     }
 
     /// @notice Executes a ruling that enough seats signed. Anyone. When a party conceded a part after the seats
@@ -188,15 +159,16 @@ contract Escrow is Recovery {
         uint256 threshold,
         bytes[] calldata signatures
     ) external nonReentrant {
-        Case memory c = _open(t);
-        if (c.s.status != DISPUTED) revert WrongStatus();
-        if (r.round != c.s.round) revert WrongRound(c.s.round);
+        (bytes32 id, address vault, Slot s) = _open(t);
+        if (s.status() != DISPUTED) revert WrongStatus();
+        if (r.round != s.round()) revert WrongRound(s.round());
         if (block.timestamp < r.notBefore) revert TooEarly();
         if (block.timestamp > r.deadline) revert TooLate();
-        uint256 toSeller = _ruled(r, c.s.left, t.amount());
-        Signatures.requireSeats(t, Messages.ruling(c.id, r), signers, threshold, signatures);
-        emit Ruled(c.id, r.round, r.rulingHash);
-        _decide(c, t, toSeller, c.s.left - toSeller, How.RULING, false);
+        uint256 left = s.left();
+        uint256 toSeller = _ruled(r, left, t.amount());
+        Signatures.requireSeats(t, Messages.ruling(id, r), signers, threshold, signatures);
+        emit Ruled(id, r.round, r.rulingHash);
+        _decide(t, id, vault, s, toSeller, left - toSeller, How.RULING, false);
     }
 
     function _ruled(Ruling calldata r, uint256 left, uint256 amount) private pure returns (uint256) {
@@ -215,14 +187,14 @@ contract Escrow is Recovery {
         bytes calldata buyerSignature,
         bytes calldata sellerSignature
     ) external nonReentrant {
-        Case memory c = _open(t);
+        (bytes32 id, address vault, Slot s) = _open(t);
         if (block.timestamp > deadline) revert TooLate();
-        uint256 left = c.s.left;
+        uint256 left = s.left();
         if (toSeller > left || toBuyer != left - toSeller) revert WrongAmount();
-        bytes32 digest = Messages.settlement(c.id, toSeller, toBuyer, left, c.s.seq, deadline);
+        bytes32 digest = Messages.settlement(id, toSeller, toBuyer, left, s.seq(), deadline);
         if (!Signatures.signedBy(t.buyer(), digest, buyerSignature)) revert Signatures.BadSignature(BUYER);
         if (!Signatures.signedBy(t.seller(), digest, sellerSignature)) revert Signatures.BadSignature(SELLER);
-        _decide(c, t, toSeller, toBuyer, How.SETTLEMENT, true);
+        _decide(t, id, vault, s, toSeller, toBuyer, How.SETTLEMENT, true);
     }
 
     // ---- several at once, and reading ----------------------------------------------------------------------
@@ -265,14 +237,15 @@ contract Escrow is Recovery {
     }
 
     /// @notice The packed slot, see `Slots`. Zero: untouched, or settled if the vault has code.
-    function slotOf(bytes32 id) external view returns (uint256) {
+    function slotOf(bytes32 id) external view returns (Slot) {
         return _slots[id];
     }
 
     /// @notice The state that the next action would find, and whether the escrow is settled.
     function stateOf(Terms calldata t) external view returns (State memory s, bool settled) {
-        Case memory c = _load(t);
-        return (c.s, c.slot == 0 && c.deployed);
+        Slot slot;
+        (,, slot, settled) = _load(t);
+        return (slot.unpack(), settled);
     }
 
     /// @notice What leg `kind` (0 release, 1 refund, 2 fee) still waits for.

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-import {Clones} from "@openzeppelin/contracts/proxy/Clones.sol";
-
 import {Core, Leg} from "./Core.sol";
+import {Slot} from "./Slots.sol";
 import {Fault, Terms, TermsLib} from "./Terms.sol";
 import {IToken, Vault} from "./Vault.sol";
 
@@ -15,14 +14,14 @@ abstract contract Recovery is Core {
     /// count what a leg already got, so asking often or first gains nothing.
     function payLeg(Terms calldata t, uint8 kind) external nonReentrant {
         if (t.homeChain() != block.chainid) revert WrongChain();
-        Case memory c = _load(t);
-        if (_owed(c.id, kind) == 0) revert NothingToPay();
-        uint256 amount = _share(c, t, kind);
+        (bytes32 id, address vault, Slot s,) = _load(t);
+        if (_owed(id, kind) == 0) revert NothingToPay();
+        uint256 amount = _share(t, id, vault, s.left(), kind);
         if (amount == 0) revert NothingToPay();
-        uint256 rest = _reduce(c.id, kind, amount);
+        uint256 rest = _reduce(id, kind, amount);
         address to = _recipient(t, kind);
-        if (!_pay(c.vault, t.token(), to, amount)) revert LegFailed();
-        emit LegPaid(c.id, kind, to, amount, rest);
+        if (!_pay(vault, t.token(), to, amount, UNKNOWN)) revert LegFailed();
+        emit LegPaid(id, kind, to, amount, rest);
     }
 
     /// @notice Sends to the buyer what is not this escrow's: surplus and late money, another token, native coin
@@ -30,25 +29,18 @@ abstract contract Recovery is Core {
     /// buyer's; away from the home chain too, but there only the buyer or the operator may ask, because only they
     /// can know that the buyer's address is theirs on this chain.
     function rescue(Terms calldata t, address token) external nonReentrant {
-        Case memory c = _load(t);
-        uint256 reserved;
-        if (_isHome(t) && t.fault(address(this)) == Fault.NONE) {
-            reserved = c.s.left + _owedTotal(c.id);
-        }
+        (bytes32 id, address vault, Slot s, bool settled) = _load(t);
+        bool ours = _isHome(t) && (s.stored() || t.fault(address(this)) == Fault.NONE);
+        uint256 reserved = ours ? s.left() + _owedTotal[id] : 0;
         address to = t.buyer();
         if (to == address(0)) revert NotAllowed();
-        uint256 amount = _rescuable(c, t, token, reserved);
+        uint256 amount = _rescuable(t, vault, token, reserved);
         if (amount == 0) revert NothingToPay();
-        if (reserved != 0 && c.slot == 0 && !c.deployed) _save(c, t);
-        if (!c.deployed) Clones.cloneDeterministic(VAULT, c.id);
-        if (token == address(0)) {
-            _payNative(c.vault, to, amount);
-        } else if (token == t.token() || reserved == 0) {
-            if (!_pay(c.vault, token, to, amount)) revert LegFailed();
-        } else {
-            _payOther(c, t, token, amount);
-        }
-        emit Rescued(c.id, token, to, amount);
+        // the vault gets code now, and code without a slot would mean settled
+        if (ours && !settled && !s.stored()) _save(t, id, s);
+        if (!settled) _deploy(id, vault, s);
+        _send(t, vault, token, to, amount, reserved);
+        emit Rescued(id, token, to, amount);
     }
 
     /// Invalid terms without any chain are at home everywhere: they have no other exit.
@@ -61,26 +53,31 @@ abstract contract Recovery is Core {
         return false;
     }
 
-    function _rescuable(Case memory c, Terms calldata t, address token, uint256 reserved)
+    function _rescuable(Terms calldata t, address vault, address token, uint256 reserved)
         private
         view
         returns (uint256)
     {
-        if (token == address(0)) return c.vault.balance;
+        if (token == address(0)) return vault.balance;
         if (token.code.length == 0) revert NoCode();
-        uint256 balance = IToken(token).balanceOf(c.vault);
+        uint256 balance = IToken(token).balanceOf(vault);
         if (token != t.token()) return balance;
         return balance > reserved ? balance - reserved : 0;
     }
 
-    /// One balance can have two addresses (a token that was replaced and forwards): the escrow's own must not move.
-    function _payOther(Case memory c, Terms calldata t, address token, uint256 amount) private {
-        uint256 before = _balance(t.token(), c.vault);
-        if (!_pay(c.vault, token, t.buyer(), amount)) revert LegFailed();
-        if (_balance(t.token(), c.vault) != before) revert ReservedMoved();
+    /// One balance can have two addresses (a token that was replaced and forwards), so while another token moves,
+    /// what is reserved of the escrow's own must not.
+    function _send(Terms calldata t, address vault, address token, address to, uint256 amount, uint256 reserved)
+        private
+    {
+        if (token == address(0)) return _sendNative(vault, to, amount);
+        bool watched = reserved != 0 && token != t.token();
+        uint256 before = watched ? _balance(t.token(), vault) : 0;
+        if (!_pay(vault, token, to, amount, UNKNOWN)) revert LegFailed();
+        if (watched && _balance(t.token(), vault) != before) revert ReservedMoved();
     }
 
-    function _payNative(address vault, address to, uint256 amount) private {
+    function _sendNative(address vault, address to, uint256 amount) private {
         _requireLegGas();
         (bool ok,) = vault.call{gas: LEG_GAS}(abi.encodeCall(Vault.payNative, (to, amount)));
         if (!ok) revert LegFailed();
@@ -91,17 +88,20 @@ abstract contract Recovery is Core {
     }
 
     /// The vault's money, with what the waiting legs already got, divided by what is undecided or was left owed.
-    function _share(Case memory c, Terms calldata t, uint256 kind) private view returns (uint256) {
-        uint256 total = c.s.left;
-        uint256 pool = IToken(t.token()).balanceOf(c.vault);
+    function _share(Terms calldata t, bytes32 id, address vault, uint256 left, uint256 kind)
+        private
+        view
+        returns (uint256)
+    {
+        Debt memory d = _debts[id][kind];
+        uint256 pool = IToken(t.token()).balanceOf(vault);
+        uint256 outstanding = left + _owedTotal[id];
+        if (pool >= outstanding) return d.due - d.paid;
         uint256 got;
         for (uint256 k; k < Leg.KINDS; ++k) {
-            total += _debts[c.id][k].due;
-            got += _debts[c.id][k].paid;
+            got += _debts[id][k].paid;
         }
-        Debt memory d = _debts[c.id][kind];
-        if (pool >= total - got) return d.due - d.paid;
-        uint256 share = uint256(d.due) * (pool + got) / total;
+        uint256 share = uint256(d.due) * (pool + got) / (outstanding + got);
         return share > d.paid ? share - d.paid : 0;
     }
 
@@ -113,5 +113,6 @@ abstract contract Recovery is Core {
         } else {
             d.paid += uint128(amount);
         }
+        _owedTotal[id] -= amount;
     }
 }

@@ -50,15 +50,26 @@ library Signatures {
     function _checkSeats(Terms calldata t, address[] calldata signers, uint256 threshold) private pure {
         uint256 n = signers.length;
         if (threshold == 0 || threshold > n || n > MAX_SEATS) revert BadSeats();
-        if (keccak256(abi.encodePacked(threshold, signers)) != t.arbiters) revert BadSeats();
+        if (_seatsHash(signers, threshold) != t.arbiters) revert BadSeats();
+        (address buyer, address seller, address operator, address feeTo) =
+            (t.buyer(), t.seller(), t.operator(), t.feeTo());
         address last;
         for (uint256 i; i < n; ++i) {
             address seat = signers[i];
-            if (seat <= last) revert BadSeats();
-            if (seat == t.buyer() || seat == t.seller() || seat == t.operator() || seat == t.feeTo()) {
+            if (seat <= last || seat == buyer || seat == seller || seat == operator || seat == feeTo) {
                 revert BadSeats();
             }
             last = seat;
+        }
+    }
+
+    function _seatsHash(address[] calldata signers, uint256 threshold) private pure returns (bytes32 h) {
+        assembly ("memory-safe") {
+            let m := mload(0x40)
+            let size := shl(5, signers.length)
+            mstore(m, threshold)
+            calldatacopy(add(m, 0x20), signers.offset, size)
+            h := keccak256(m, add(size, 0x20))
         }
     }
 

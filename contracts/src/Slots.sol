@@ -10,77 +10,202 @@ uint256 constant CANCELLED = 3;
 uint256 constant BUYER = 0;
 uint256 constant SELLER = 1;
 
-/// @notice One escrow's state, unpacked. Amounts in base units, instants in unix seconds.
+/// @notice One escrow's state in one word, from the lowest bit:
+///   left 96        the part of the amount that nobody decided yet; never zero while the slot exists
+///   deliverBy 40   unix seconds
+///   stamp 40       when it was marked delivered, or when the dispute was opened; unix seconds
+///   frozen 32      seconds that the running clock had left when the dispute froze it
+///   seq 24         grows with every change that does not settle; signed messages bind it
+///   round 4        grows with every dispute (and appeal); rulings bind it
+///   reopens 2      how often changes were requested
+///   by operator 1  the dispute was opened by the operator on behalf of a side
+///   stored 1       set in storage, clear in the state of an escrow that nobody touched
+///   extended 4     days that the operator has extended the clocks
+///   appealed 2     a bit per side that has appealed
+///   owing 1        some leg of an earlier decision is still owed
+///   released 1     storage holds what was decided for the seller so far (only when there is a fee)
+///   status 2
+///   opener 1       the side that opened the dispute
+///   before 1       status before the dispute
+///   disputes 2+2   how often the buyer, and the seller, disputed
+type Slot is uint256;
+
+/// @notice The same, unpacked for readers.
 struct State {
-    /// The part of the amount that nobody decided yet. Never zero while the slot exists.
     uint256 left;
     uint256 deliverBy;
-    /// When it was marked delivered, or when the dispute was opened.
     uint256 stamp;
-    /// Seconds that the running clock had left when the dispute froze it.
     uint256 frozen;
-    /// Grows with every change that does not settle; signed messages bind it.
     uint256 seq;
-    /// Grows with every dispute (and appeal); rulings bind it.
     uint256 round;
     uint256 reopens;
-    /// The dispute was opened by the operator on behalf of a side.
     bool byOperator;
-    /// Days that the operator has extended the clocks.
+    bool stored;
     uint256 extended;
-    /// Bit per side that has appealed.
     uint256 appealed;
-    /// Some leg of an earlier decision is still owed.
     bool owing;
-    /// `released` holds what was decided for the seller so far (kept only when there is a fee).
     bool released;
     uint256 status;
     uint256 opener;
-    /// Status before the dispute.
     uint256 before;
     uint256 buyerDisputes;
     uint256 sellerDisputes;
 }
 
-/// @notice The packed slot, from the lowest bit:
-///   left 96 | deliverBy 40 | stamp 40 | frozen 32 | seq 24 | round 4
-///   | reopens 2, by operator 1, zero 1 | extended days 4, appealed 2, owing 1, released 1
-///   | status 2, opener 1, before 1, disputes of the buyer 2, disputes of the seller 2
+using Slots for Slot global;
+
 library Slots {
+    uint256 private constant DELIVER_BY = 96;
+    uint256 private constant STAMP = 136;
+    uint256 private constant FROZEN = 176;
+    uint256 private constant SEQ = 208;
+    uint256 private constant ROUND = 232;
+    uint256 private constant REOPENS = 236;
+    uint256 private constant BY_OPERATOR = 238;
+    uint256 private constant STORED = 239;
+    uint256 private constant EXTENDED = 240;
+    uint256 private constant APPEALED = 244;
+    uint256 private constant OWING = 246;
+    uint256 private constant RELEASED = 247;
+    uint256 private constant STATUS = 248;
+    uint256 private constant OPENER = 250;
+    uint256 private constant BEFORE = 251;
+    uint256 private constant DISPUTES = 252;
+
     error SlotOverflow();
 
-    function unpack(uint256 x) internal pure returns (State memory s) {
-        s.left = uint96(x);
-        s.deliverBy = uint40(x >> 96);
-        s.stamp = uint40(x >> 136);
-        s.frozen = uint32(x >> 176);
-        s.seq = uint24(x >> 208);
-        s.round = (x >> 232) & 0xf;
-        s.reopens = (x >> 236) & 3;
-        s.byOperator = (x >> 238) & 1 == 1;
-        s.extended = (x >> 240) & 0xf;
-        s.appealed = (x >> 244) & 3;
-        s.owing = (x >> 246) & 1 == 1;
-        s.released = (x >> 247) & 1 == 1;
-        s.status = (x >> 248) & 3;
-        s.opener = (x >> 250) & 1;
-        s.before = (x >> 251) & 1;
-        s.buyerDisputes = (x >> 252) & 3;
-        s.sellerDisputes = x >> 254;
+    /// @notice The state of an escrow that nobody touched.
+    function fresh(uint256 amount, uint256 deliverBy_) internal pure returns (Slot) {
+        return Slot.wrap(amount | (deliverBy_ << DELIVER_BY));
     }
 
-    function pack(State memory s) internal pure returns (uint256 x) {
-        // the only field that no rule keeps within its bits: it must not run into its neighbour
-        if (s.seq > type(uint24).max) revert SlotOverflow();
-        x = s.left | (s.deliverBy << 96) | (s.stamp << 136) | (s.frozen << 176) | (s.seq << 208) | (s.round << 232);
-        x |= (s.reopens << 236) | (_bit(s.byOperator) << 238) | (s.extended << 240) | (s.appealed << 244);
-        x |= (_bit(s.owing) << 246) | (_bit(s.released) << 247) | (s.status << 248) | (s.opener << 250);
-        x |= (s.before << 251) | (s.buyerDisputes << 252) | (s.sellerDisputes << 254);
+    function left(Slot s) internal pure returns (uint256) {
+        return uint96(Slot.unwrap(s));
     }
 
-    function _bit(bool b) private pure returns (uint256 x) {
-        assembly ("memory-safe") {
-            x := b
+    function deliverBy(Slot s) internal pure returns (uint256) {
+        return uint40(Slot.unwrap(s) >> DELIVER_BY);
+    }
+
+    function stamp(Slot s) internal pure returns (uint256) {
+        return uint40(Slot.unwrap(s) >> STAMP);
+    }
+
+    function frozen(Slot s) internal pure returns (uint256) {
+        return uint32(Slot.unwrap(s) >> FROZEN);
+    }
+
+    function seq(Slot s) internal pure returns (uint256) {
+        return uint24(Slot.unwrap(s) >> SEQ);
+    }
+
+    function round(Slot s) internal pure returns (uint256) {
+        return (Slot.unwrap(s) >> ROUND) & 0xf;
+    }
+
+    function reopens(Slot s) internal pure returns (uint256) {
+        return (Slot.unwrap(s) >> REOPENS) & 3;
+    }
+
+    function byOperator(Slot s) internal pure returns (bool) {
+        return (Slot.unwrap(s) >> BY_OPERATOR) & 1 == 1;
+    }
+
+    function stored(Slot s) internal pure returns (bool) {
+        return (Slot.unwrap(s) >> STORED) & 1 == 1;
+    }
+
+    function owing(Slot s) internal pure returns (bool) {
+        return (Slot.unwrap(s) >> OWING) & 1 == 1;
+    }
+
+    function released(Slot s) internal pure returns (bool) {
+        return (Slot.unwrap(s) >> RELEASED) & 1 == 1;
+    }
+
+    function status(Slot s) internal pure returns (uint256) {
+        return (Slot.unwrap(s) >> STATUS) & 3;
+    }
+
+    function opener(Slot s) internal pure returns (uint256) {
+        return (Slot.unwrap(s) >> OPENER) & 1;
+    }
+
+    function before(Slot s) internal pure returns (uint256) {
+        return (Slot.unwrap(s) >> BEFORE) & 1;
+    }
+
+    function disputes(Slot s, uint256 side) internal pure returns (uint256) {
+        return (Slot.unwrap(s) >> (DISPUTES + 2 * side)) & 3;
+    }
+
+    function withLeft(Slot s, uint256 value) internal pure returns (Slot) {
+        return _with(s, 0, type(uint96).max, value);
+    }
+
+    function withDeliverBy(Slot s, uint256 value) internal pure returns (Slot) {
+        return _with(s, DELIVER_BY, type(uint40).max, value);
+    }
+
+    function withStamp(Slot s, uint256 value) internal pure returns (Slot) {
+        return _with(s, STAMP, type(uint40).max, value);
+    }
+
+    function withStatus(Slot s, uint256 value) internal pure returns (Slot) {
+        return _with(s, STATUS, 3, value);
+    }
+
+    function withOwing(Slot s) internal pure returns (Slot) {
+        return Slot.wrap(Slot.unwrap(s) | (1 << OWING));
+    }
+
+    function withReleased(Slot s) internal pure returns (Slot) {
+        return Slot.wrap(Slot.unwrap(s) | (1 << RELEASED));
+    }
+
+    function withStored(Slot s) internal pure returns (Slot) {
+        return Slot.wrap(Slot.unwrap(s) | (1 << STORED));
+    }
+
+    /// @notice One more change. The only counter that no rule keeps within its bits: it must not run into the round.
+    function next(Slot s) internal pure returns (Slot) {
+        if (seq(s) == type(uint24).max) revert SlotOverflow();
+        unchecked {
+            return Slot.wrap(Slot.unwrap(s) + (1 << SEQ));
         }
+    }
+
+    /// @notice One more reopening; the caller keeps it at most three.
+    function reopened(Slot s) internal pure returns (Slot) {
+        unchecked {
+            return Slot.wrap(Slot.unwrap(s) + (1 << REOPENS));
+        }
+    }
+
+    /// @notice Disputed by `side`, a round later, with `secondsLeft` on the clock. The caller keeps disputes at most
+    /// two per side, so the round stays below sixteen.
+    function disputed(Slot s, uint256 side, bool operator, uint256 secondsLeft) internal pure returns (Slot) {
+        uint256 x = Slot.unwrap(s);
+        uint256 was = (x >> STATUS) & 3;
+        x &= ~((1 << BY_OPERATOR) | (3 << STATUS) | (1 << OPENER) | (1 << BEFORE) | (uint256(type(uint32).max) << FROZEN));
+        x |= (DISPUTED << STATUS) | (side << OPENER) | (was << BEFORE) | (secondsLeft << FROZEN);
+        if (operator) x |= 1 << BY_OPERATOR;
+        unchecked {
+            return Slot.wrap(x + (1 << ROUND) + (1 << (DISPUTES + 2 * side)));
+        }
+    }
+
+    function unpack(Slot s) internal pure returns (State memory u) {
+        uint256 x = Slot.unwrap(s);
+        (u.left, u.deliverBy, u.stamp, u.frozen) = (left(s), deliverBy(s), stamp(s), frozen(s));
+        (u.seq, u.round, u.reopens) = (seq(s), round(s), reopens(s));
+        (u.byOperator, u.stored, u.owing, u.released) = (byOperator(s), stored(s), owing(s), released(s));
+        (u.extended, u.appealed) = ((x >> EXTENDED) & 0xf, (x >> APPEALED) & 3);
+        (u.status, u.opener, u.before) = (status(s), opener(s), before(s));
+        (u.buyerDisputes, u.sellerDisputes) = (disputes(s, BUYER), disputes(s, SELLER));
+    }
+
+    function _with(Slot s, uint256 offset, uint256 mask, uint256 value) private pure returns (Slot) {
+        return Slot.wrap((Slot.unwrap(s) & ~(mask << offset)) | (value << offset));
     }
 }

@@ -21,9 +21,10 @@ contract Vault {
     }
 
     /// @notice Sends exactly `amount` of `token`: the frame reverts unless the balance fell by exactly that, so a leg
-    /// that failed has moved nothing. Accepts tokens without a return value; refuses `false`.
-    function pay(address token, address to, uint256 amount) external onlyEscrow {
-        uint256 before = IToken(token).balanceOf(address(this));
+    /// that failed has moved nothing. `before` is the balance when the caller has just read it, or the highest number.
+    /// Accepts tokens without a return value; refuses `false`.
+    function pay(address token, address to, uint256 amount, uint256 before) external onlyEscrow {
+        if (before == type(uint256).max) before = IToken(token).balanceOf(address(this));
         bool ok;
         assembly ("memory-safe") {
             // transfer(address,uint256); only one word of the answer is read, whatever the token returns

@@ -158,16 +158,19 @@ contract TestUSDT {
         emit Deprecate(replacement);
     }
 
+    /// Arithmetic is checked where it can fail: more would cost more than the real token does.
     function _move(address from, address to, uint256 value) private {
         uint256 fee = value * basisPointsRate / 10_000;
         if (fee > maximumFee) fee = maximumFee;
         uint256 sent = value - fee;
         _balances[from] -= value;
-        _balances[to] += sent;
-        if (fee > 0) {
-            _balances[owner] += fee;
-            emit Transfer(from, owner, fee);
+        unchecked {
+            _balances[to] += sent;
+            if (fee > 0) {
+                _balances[owner] += fee;
+                emit Transfer(from, owner, fee);
+            }
+            emit Transfer(from, to, sent);
         }
-        emit Transfer(from, to, sent);
     }
 }
