@@ -146,10 +146,10 @@ def deadlines_of(escrow: Escrow) -> list[Deadline]:
 
 
 def live_deciding_order(escrow: Escrow) -> Order | None:
-    """The decision that is under way, if any."""
-    return escrow.orders.filter(
-        kind__in=DECIDING, state__in=[OrderState.LIVE, OrderState.NEEDS_HUMAN]
-    ).first()
+    """The decision that is under way, if any; from what was prefetched, so that lists stay cheap."""
+    live = (OrderState.LIVE, OrderState.NEEDS_HUMAN)
+    orders = escrow.orders.all()
+    return next((order for order in orders if order.kind in DECIDING and order.state in live), None)
 
 
 def actions_for(escrow: Escrow, waits: Iterable[Deadline] | None = None) -> list[Action]:
@@ -194,8 +194,8 @@ def _holding_actions(escrow: Escrow, due: dict[str, datetime]) -> list[Action]:
 
 
 def _dispute_actions(escrow: Escrow) -> list[Action]:
-    raised = escrow.orders.filter(kind="dispute", state="done").values_list("payload__side", flat=True)
-    used = list(raised)
+    orders = escrow.orders.all()
+    used = [order.payload["side"] for order in orders if (order.kind, order.state) == ("dispute", "done")]
     return [
         Action("dispute", side) for side in ("buyer", "seller") if used.count(side) < MAX_DISPUTES_PER_SIDE
     ]

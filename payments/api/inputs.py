@@ -10,6 +10,7 @@ from chain.models import Token
 from core import money
 from core.errors import FieldError, Invalid
 from payments.agreement import MAX_MILESTONES, Agreement, Milestone
+from payments.models import Role
 from payments.services.deals import default_clocks
 
 _AMOUNT = r"^[0-9]{1,40}(\.[0-9]{1,18})?$"
@@ -90,7 +91,7 @@ class DealInput(Strict):
     milestones = MilestoneInput(many=True, min_length=1, max_length=MAX_MILESTONES)
     buyer = PartyInput()
     seller = PartyInput()
-    fee_payer = serializers.ChoiceField(["buyer", "seller"], default="seller")
+    fee_payer = serializers.ChoiceField(Role.choices, default=str(Role.SELLER))
     opening = serializers.ChoiceField(
         ["all", "each"], default="all", help_text="Open all milestones at once, or each after the last."
     )
@@ -109,7 +110,7 @@ class PayInput(Strict):
 
 
 def agreement_of(given: Mapping[str, Any]) -> Agreement:
-    """The agreement that a valid `DealInput` describes. Raises `Invalid` for an unlisted token or an amount."""
+    """The agreement that a valid `DealInput` describes. Raises `Invalid` for a token or an amount."""
     token = _token(given["network"], given["token"])
     clocks = default_clocks()
     for name in ("pay_seconds", "inspect_seconds"):

@@ -34,6 +34,7 @@ def escrows_of(caller: Caller) -> QuerySet[Escrow]:
             Prefetch("deposits", Deposit.objects.select_related("token__network")),
             Prefetch("legs", PayoutLeg.objects.select_related("token__network")),
             Prefetch("deal__parties", Party.objects.order_by("role")),
+            "orders",
         )
     )
 

@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from django.conf import settings
 from django.db import models
-from django_fsm import FSMField, transition
+from django_fsm import FSMField, FSMModelMixin, transition
 
 from chain.models import Network, Token
 from core.fields import AddressField, BaseUnitsField, HashField, PrefixedIdField
@@ -23,7 +23,7 @@ class Role(models.TextChoices):
         return Role.SELLER if self is Role.BUYER else Role.BUYER
 
 
-class Deal(models.Model):
+class Deal(FSMModelMixin, models.Model):
     """One agreement. What it says is in its versions; the row keeps where it stands."""
 
     id = PrefixedIdField("deal")

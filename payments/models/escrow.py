@@ -3,7 +3,7 @@
 from typing import ClassVar
 
 from django.db import models
-from django_fsm import FSMField, transition
+from django_fsm import FSMField, FSMModelMixin, transition
 
 from chain.models import Network, Token
 from core.fields import AddressField, BaseUnitsField, HashField, PrefixedIdField
@@ -14,7 +14,7 @@ from payments.models.deal import Deal, Party
 from payments.states import ESCROW, EscrowState
 
 
-class Escrow(models.Model):
+class Escrow(FSMModelMixin, models.Model):
     """One set of on-chain terms, one escrow id, one deposit address, one state machine.
 
     Amounts are base units of `token`. `remainder` is what the chain has not decided yet, known from

@@ -3,7 +3,7 @@
 from typing import ClassVar
 
 from django.db import models
-from django_fsm import FSMField, transition
+from django_fsm import FSMField, FSMModelMixin, transition
 
 from chain.models import Call, Network, Token
 from core.fields import AddressField, BaseUnitsField, HashField, PrefixedIdField
@@ -32,7 +32,7 @@ class OrderKind(models.TextChoices):
 DECIDING = (OrderKind.PAY, OrderKind.RULE, OrderKind.CLAIM_UNFUNDED)
 
 
-class Order(models.Model):
+class Order(FSMModelMixin, models.Model):
     """One effect wanted on chain for one escrow, with the decision behind it.
 
     `call` is the newest attempt; a retry names the one before. Amounts are base units of the escrow's
@@ -100,7 +100,7 @@ class LegKind(models.TextChoices):
     SURPLUS = "surplus", "Surplus to the buyer"
 
 
-class PayoutLeg(models.Model):
+class PayoutLeg(FSMModelMixin, models.Model):
     """One outgoing movement of one escrow. Paid at most once, by the final event that names it."""
 
     id = PrefixedIdField("leg")

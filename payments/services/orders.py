@@ -10,7 +10,7 @@ from typing import Any
 
 from eth_abi.abi import encode
 
-from chain.models import Call, Token
+from chain.models import Call, Sender, Token
 from chain.services.calls import ExpectedLog, close_as_superseded, order_call, supersede_calls
 from contracts import calls as calldata
 from contracts.artifacts import ESCROW_ADDRESS
@@ -24,7 +24,10 @@ from payments.models import DECIDING, Escrow, LegKind, Order, OrderKind, PayoutL
 from payments.services import chain_terms, controls
 from payments.states import LegState, OrderState
 
-SENDER = "operator"
+# The operator named in the terms is one key; what anyone may send has a sender of its own, so that a
+# ruling never waits behind payouts.
+OPERATOR = "payouts"
+_PURPOSE = {OrderKind.RULE: "deadlines"}
 MAX_ATTEMPTS = 3
 
 # Static bounds: the contract's own gas floors (150,000 a leg) plus the vault's deployment, never an estimate.
@@ -103,7 +106,7 @@ def submit(order: Order, escrow: Escrow, *, must_be_final_by: datetime | None = 
     data = _calldata(order, escrow)
     order.call = order_call(
         network=escrow.network,
-        purpose=SENDER,
+        purpose=_PURPOSE.get(OrderKind(order.kind), OPERATOR),
         target=ESCROW_ADDRESS,
         data=data,
         gas_limit=_GAS[OrderKind(order.kind)],
@@ -239,14 +242,21 @@ def _expected(order: Order, escrow: Escrow) -> ExpectedLog:
         legs = leg_amounts(escrow, order.to_seller, order.to_buyer)
         amounts = [legs.get(kind, 0) for kind in (LegKind.RELEASE, LegKind.REFUND, LegKind.FEE)]
         left = order.left - order.to_seller - order.to_buyer
-        operator = chain_terms.of(escrow).operator
-        prefix = encode(["address", "uint8"] + ["uint256"] * 4, [operator, int(how), *amounts, left])
+        by = _sender_address(order, escrow)
+        prefix = encode(["address", "uint8"] + ["uint256"] * 4, [by, int(how), *amounts, left])
     return ExpectedLog(
         address=ESCROW_ADDRESS,
         topic0=TOPICS[_EVENT[OrderKind(order.kind)]],
         topics=[escrow.chain_id_hash],
         data_prefix="0x" + prefix.hex(),
     )
+
+
+def _sender_address(order: Order, escrow: Escrow) -> str:
+    purpose = _PURPOSE.get(OrderKind(order.kind))
+    if purpose is None:
+        return chain_terms.of(escrow).operator
+    return Sender.objects.get(network=escrow.network, purpose=purpose).address
 
 
 def _close_call(order: Order, why: str) -> None:

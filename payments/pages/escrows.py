@@ -1,0 +1,190 @@
+"""The page of one escrow: where the money is, what I can do, by when, and what happens if I don't."""
+
+from typing import Any
+
+from django.conf import settings
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from chain import selectors as chain_reads
+from core.presentation import Action
+from payments.books import balances
+from payments.models import AccountKind, DeliveryFile, Escrow, Role
+from payments.pages import paying, situation, whatnow, words
+from payments.pages.access import Visit, for_party
+from payments.pages.deals import download
+from payments.pages.history import Teller
+from payments.services.delivery import MAX_CHANGES
+from payments.states import HOLDING, EscrowState
+
+
+@for_party
+@require_safe
+@never_cache
+def page(request: HttpRequest, visit: Visit, escrow_id: str) -> HttpResponse:
+    """The whole page; its live part comes from the same context as the fragment."""
+    shown = _shown(visit, visit.escrow(escrow_id))
+    return render(request, "deals/escrow.html", shown)
+
+
+@for_party
+@require_safe
+@never_cache
+def live(request: HttpRequest, visit: Visit, escrow_id: str) -> HttpResponse:
+    """The live part alone."""
+    return render(request, "deals/parts/escrow_live.html", _shown(visit, visit.escrow(escrow_id)))
+
+
+@for_party
+@require_safe
+@never_cache
+def pay(request: HttpRequest, visit: Visit, escrow_id: str) -> HttpResponse:
+    """The checkout. The seller may look at it too: it says the same to both."""
+    shown = _checkout(visit, visit.escrow(escrow_id))
+    return render(request, "deals/pay.html", shown)
+
+
+@for_party
+@require_safe
+@never_cache
+def pay_live(request: HttpRequest, visit: Visit, escrow_id: str) -> HttpResponse:
+    """The live part of the checkout alone."""
+    return render(request, "deals/parts/pay_live.html", _checkout(visit, visit.escrow(escrow_id)))
+
+
+@for_party
+@require_safe
+def terms_json(request: HttpRequest, visit: Visit, escrow_id: str) -> HttpResponse:
+    """The on-chain terms with the full list of seats: with this file the money can be had without Holdfast."""
+    escrow = visit.escrow(escrow_id)
+    if escrow.terms is None:
+        raise Http404
+    version = visit.deal.agreed_version
+    body = {
+        "escrow": escrow.pk,
+        "escrow_contract": escrow.network.escrow_contract,
+        "chain_id": escrow.network.chain_id,
+        "chain_id_hash": escrow.chain_id_hash,
+        "vault_address": escrow.vault_address,
+        "terms": escrow.terms,
+        "arbiters": escrow.arbiters,
+        "arbiters_threshold": escrow.arbiters_threshold,
+        "agreement": version.terms if version else None,
+        "agreement_hash": version.hash if version else None,
+    }
+    answer = JsonResponse(body, json_dumps_params={"indent": 2})
+    answer["Content-Disposition"] = f'attachment; filename="{escrow.pk}-terms.json"'
+    return answer
+
+
+@for_party
+@require_safe
+def delivery_file(
+    request: HttpRequest, visit: Visit, escrow_id: str, file_id: str
+) -> HttpResponse | FileResponse:
+    """A delivered file, always as a download."""
+    files = DeliveryFile.objects.select_related("file")
+    found = get_object_or_404(files, pk=file_id, delivery__escrow=visit.escrow(escrow_id))
+    return download(found.file, found.name)
+
+
+def situation_of(visit: Visit, escrow: Escrow) -> situation.Situation:
+    """Where the escrow stands for the visiting side."""
+    return situation.read([escrow], {visit.deal.pk: visit.role}, {visit.deal.pk: visit.other.name})[0]
+
+
+def _shown(visit: Visit, escrow: Escrow) -> dict[str, Any]:
+    now = situation_of(visit, escrow)
+    return {
+        "visit": visit,
+        "deal": visit.deal,
+        "escrow": escrow,
+        "several": visit.deal.escrows.count() > 1,
+        "word": words.ESCROW[escrow.state],
+        "banner": whatnow.for_escrow(now),
+        "choices": choices(now),
+        "timeline": Teller(visit, now).tell(),
+        "deliveries": escrow.deliveries.prefetch_related("files").order_by("-created"),
+        "proof": _proof(escrow),
+        "left": escrow.in_token(escrow.remainder) if escrow.funded_at else escrow.in_token(escrow.amount),
+        "on_hold": escrow.frozen or bool(escrow.held_reason),
+        "live_url": whatnow.link("live", escrow),
+    }
+
+
+def choices(now: situation.Situation) -> list[tuple[Action, str]]:
+    """What else can be done about the money, beside the banner, each with what it means."""
+    escrow = now.escrow
+    if escrow.state not in HOLDING or now.under_way:
+        return []
+    found = list(_buyers(now) if now.role == Role.BUYER else _sellers(now))
+    room = whatnow.dispute_link(escrow)
+    if room:
+        dispute = Action("Dispute", room)
+        found.append(
+            (dispute, "Stops every timer at once. You two agree on a split, or an arbitrator rules.")
+        )
+    return found
+
+
+def _buyers(now: situation.Situation) -> list[tuple[Action, str]]:
+    escrow, seller = now.escrow, now.seller
+    release = Action("Release", whatnow.link("release", escrow))
+    found = [(release, f"Pays {seller}, all or a part. It cannot be taken back.")]
+    if escrow.state == EscrowState.DELIVERED and escrow.changes_requested < MAX_CHANGES:
+        left = MAX_CHANGES - escrow.changes_requested
+        changes = Action("Request changes", whatnow.link("changes", escrow))
+        found.append(
+            (changes, f"{seller} delivers again. You can do this {left} more time{'s' * (left != 1)}.")
+        )
+    if now.refund_request is None:
+        ask = Action("Ask for everything back", whatnow.link("ask_refund", escrow))
+        found.append((ask, f"{seller} has a week to answer; without an answer it goes back to you."))
+    return found
+
+
+def _sellers(now: situation.Situation) -> list[tuple[Action, str]]:
+    refund = Action("Refund", whatnow.link("refund", now.escrow))
+    return [(refund, f"Pays {now.buyer} back, all or a part. It cannot be taken back.")]
+
+
+def _proof(escrow: Escrow) -> dict[str, Any] | None:
+    """What anyone can check on the chain: address, balance by final events, block."""
+    if not escrow.vault_address:
+        return None
+    final = chain_reads.final_head(escrow.network)
+    explorer = escrow.network.explorer_url.rstrip("/")
+    return {
+        "address": escrow.vault_address,
+        "balance": escrow.in_token(balances.balance(escrow, AccountKind.VAULT)),
+        "block": final[0] if final else None,
+        "url": f"{explorer}/address/{escrow.vault_address}" if explorer else "",
+    }
+
+
+def _checkout(visit: Visit, escrow: Escrow) -> dict[str, Any]:
+    checkout = paying.read(escrow) if escrow.vault_address else None
+    now = situation_of(visit, escrow)
+    shown: dict[str, Any] = {
+        "visit": visit,
+        "deal": visit.deal,
+        "escrow": escrow,
+        "checkout": checkout,
+        "word": words.ESCROW[escrow.state],
+        "banner": whatnow.for_escrow(now),
+        "pay_by": escrow.fund_by,
+        "demo_pay": settings.DEMO and escrow.network.is_local and visit.is_buyer,
+        "live_url": whatnow.link("pay_live", escrow),
+    }
+    if checkout and checkout.open:
+        shown["address_qr"] = paying.qr(escrow.vault_address)
+        shown["request_qr"] = paying.qr(paying.eip681(escrow, checkout.still_due.units))
+        shown["request_uri"] = paying.eip681(escrow, checkout.still_due.units)
+    return shown
+
+
+def back_to(escrow: Escrow) -> HttpResponse:
+    """To the page of the escrow."""
+    return redirect("deals:escrow", escrow.deal_id, escrow.pk)

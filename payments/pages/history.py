@@ -1,0 +1,203 @@
+"""The timeline of an escrow: what happened, who did it, how much, in which transaction, and what waits."""
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+
+from core.models import OutboxEvent, StateTransition
+from core.presentation import Shape, TimelineItem
+from core.transitions import history
+from payments.models import Delivery, Deposit, LegKind, Order, OrderKind, PayoutLeg, RefundRequest
+from payments.pages.access import Visit
+from payments.pages.situation import Situation
+from payments.services import clocks
+from payments.states import EscrowState, LegState, OrderState
+
+_FLAGS = {
+    "under": "less than agreed",
+    "over": "more than agreed; what is over goes back",
+    "late": "after the pay-by date",
+    "extra": "not needed any more; it goes back",
+    "wrong_token": "another token; it goes back",
+}
+_WAITS = {
+    clocks.PAY: ("{buyer} pays", "waiting"),
+    clocks.DELIVER: ("{seller} delivers", "waiting"),
+    clocks.UNDELIVERED: ("Everything goes back to {buyer} unless delivered", "back"),
+    clocks.INSPECT: ("Released to {seller} unless {buyer} objects", "waiting"),
+    clocks.ANSWER_REFUND: ("{seller} answers the refund request", "waiting"),
+    clocks.LATE_MONEY: ("Late money goes back to {buyer}", "back"),
+}
+
+
+class Teller:
+    """Tells the story of one escrow to one of its sides: that side is “you”."""
+
+    def __init__(self, visit: Visit, now: Situation) -> None:
+        self.visit, self.now, self.escrow = visit, now, now.escrow
+        self.explorer = now.escrow.network.explorer_url.rstrip("/")
+
+    def tell(self) -> list[TimelineItem]:
+        """What happened, oldest first, then what waits."""
+        past = sorted(self._past(), key=lambda item: item.at or datetime.max)
+        return [*past, *self._future()]
+
+    def _past(self) -> Iterator[TimelineItem]:
+        deal = self.visit.deal
+        if deal.agreed_at:
+            yield TimelineItem("Both agreed on the terms", at=deal.agreed_at)
+        yield from self._deposits(self.escrow.deposits.select_related("token__network"))
+        yield from self._deliveries(self.escrow.deliveries.prefetch_related("files"))
+        yield from self._changes()
+        yield from self._requests(self.escrow.refund_requests.all())
+        yield from self._orders(self.escrow.orders.select_related("call"))
+        yield from self._legs(self.escrow.legs.all())
+        yield from self._states(history(self.escrow))
+
+    def _deposits(self, deposits: Iterable[Deposit]) -> Iterator[TimelineItem]:
+        for deposit in deposits:
+            flags = [_FLAGS[flag] for flag in deposit.flags if flag in _FLAGS]
+            yield TimelineItem(
+                "A payment arrived",
+                shape="risk" if "wrong_token" in deposit.flags else "done",
+                at=deposit.created,
+                text="; ".join(flags).capitalize(),
+                amount=deposit.token.amount(deposit.amount),
+                tx_hash=deposit.tx_hash,
+                tx_url=self._url(deposit.tx_hash),
+            )
+
+    def _deliveries(self, deliveries: Iterable[Delivery]) -> Iterator[TimelineItem]:
+        for delivery in deliveries:
+            count = len(delivery.files.all())
+            files = f"{count} file{'' if count == 1 else 's'}" if count else ""
+            text = "; ".join(part for part in (_short(delivery.note), files) if part)
+            yield TimelineItem(f"{self._you(self.now.seller)} delivered", at=delivery.created, text=text)
+
+    def _changes(self) -> Iterator[TimelineItem]:
+        events = OutboxEvent.objects.filter(subject_id=self.escrow.pk, type="escrow.changes_requested")
+        for event in events:
+            text = _short(str(event.payload.get("note", "")))
+            yield TimelineItem(f"{self._you(self.now.buyer)} asked for changes", at=event.created, text=text)
+
+    def _requests(self, requests: Iterable[RefundRequest]) -> Iterator[TimelineItem]:
+        for request in requests:
+            title = f"{self._you(self.now.buyer)} asked for everything back"
+            yield TimelineItem(title, at=request.created, text=_short(request.reason))
+            if request.answered_at and request.state != RefundRequest.State.CLOSED:
+                verdict = {"accepted": "agreed", "declined": "declined", "silent": "did not answer"}
+                title = f"{self._you(self.now.seller)} {verdict[request.state]}"
+                yield TimelineItem(title, at=request.answered_at, text=_short(request.answer))
+
+    def _orders(self, orders: Iterable[Order]) -> Iterator[TimelineItem]:
+        names = {OrderKind.PAY: "ordered", OrderKind.RULE: "The ruling is final and ordered"}
+        for order in orders:
+            if order.kind not in names or order.state == OrderState.SUPERSEDED:
+                continue
+            live = order.state in (OrderState.LIVE, OrderState.NEEDS_HUMAN)
+            title = "Release ordered" if order.to_seller and not order.to_buyer else "Refund ordered"
+            if order.kind == OrderKind.RULE:
+                title = names[OrderKind.RULE]
+            yield TimelineItem(
+                title,
+                shape="moving" if live else "done",
+                at=order.created,
+                text=order.reason.capitalize(),
+                amount=self.escrow.in_token(order.to_seller + order.to_buyer),
+            )
+
+    def _legs(self, legs: Iterable[PayoutLeg]) -> Iterator[TimelineItem]:
+        for leg in legs:
+            if leg.state == LegState.PAID and leg.paid_at:
+                yield self._paid(leg, leg.paid_at)
+            elif leg.state == LegState.BLOCKED:
+                yield TimelineItem(
+                    "The token refused a payment; it waits and can be tried again",
+                    shape="risk",
+                    at=leg.created,
+                    amount=self.escrow.in_token(leg.amount),
+                )
+
+    def _paid(self, leg: PayoutLeg, at: datetime) -> TimelineItem:
+        titles = {
+            LegKind.RELEASE: f"{self._was(self.now.seller)} paid",
+            LegKind.REFUND: f"{self._was(self.now.buyer)} refunded",
+            LegKind.FEE: "The fee was paid",
+            LegKind.SURPLUS: f"The surplus went back to {self.now.buyer}",
+        }
+        shape: Shape = "back" if leg.kind in (LegKind.REFUND, LegKind.SURPLUS) else "done"
+        return TimelineItem(
+            titles[LegKind(leg.kind)],
+            shape=shape,
+            at=at,
+            amount=self.escrow.in_token(leg.amount),
+            tx_hash=leg.tx_hash,
+            tx_url=self._url(leg.tx_hash),
+        )
+
+    def _states(self, transitions: Iterable[StateTransition]) -> Iterator[TimelineItem]:
+        told: dict[str, tuple[str, Shape]] = {
+            EscrowState.AWAITING_DEPOSIT: ("The escrow opened", "done"),
+            EscrowState.FUNDED: ("Funded: the money is in escrow", "held"),
+            EscrowState.DISPUTING: ("Disputed; every timer stopped", "risk"),
+            EscrowState.DISPUTED: ("The contract froze the money", "risk"),
+            EscrowState.EXPIRED: ("Expired: not paid in time", "ended"),
+            EscrowState.CANCELLED: ("Cancelled", "ended"),
+        }
+        reversed_from = (EscrowState.CONFIRMING, EscrowState.AWAITING_DEPOSIT)
+        for step in transitions:
+            if step.field != "state" or step.target not in told:
+                continue
+            title, shape = told[step.target]
+            if (step.source, step.target) == reversed_from:
+                title, shape = "The network reversed a payment", "risk"
+            elif step.target == EscrowState.FUNDED and step.source == EscrowState.DELIVERED:
+                continue
+            elif step.target == EscrowState.FUNDED and step.source in ("disputing", "disputed"):
+                title = "The dispute ended; the timers run again"
+            yield TimelineItem(
+                title,
+                shape=shape,
+                at=step.created,
+                who=self._who(step),
+                tx_hash=step.tx_hash,
+                tx_url=self._url(step.tx_hash),
+            )
+
+    def _future(self) -> Iterator[TimelineItem]:
+        words = {"buyer": self.now.buyer, "seller": self.now.seller}
+        for kind, wait in sorted(self.now.waits.items(), key=lambda pair: pair[1].due_at):
+            if kind in _WAITS:
+                title, shape = _WAITS[kind]
+                sentence = (
+                    title.format(**words)
+                    .replace("you pays", "you pay")
+                    .replace("you delivers", "you deliver")
+                )
+                sentence = sentence.replace("you answers", "you answer").replace("you objects", "you object")
+                shown: Shape = "back" if shape == "back" else "waiting"
+                yield TimelineItem(_capital(sentence), shape=shown, deadline=wait.due_at)
+
+    def _who(self, step: StateTransition) -> str:
+        for party in (self.visit.me, self.visit.other):
+            if step.actor_id in (party.user_id, party.pk):
+                return "by you" if party is self.visit.me else f"by {party.name}"
+        return "by the deadline" if step.actor_kind == "clock" else ""
+
+    def _url(self, tx_hash: str) -> str:
+        return f"{self.explorer}/tx/{tx_hash}" if self.explorer and tx_hash else ""
+
+    @staticmethod
+    def _you(name: str) -> str:
+        return _capital(name)
+
+    @staticmethod
+    def _was(name: str) -> str:
+        return "You were" if name == "you" else f"{name} was"
+
+
+def _capital(sentence: str) -> str:
+    return sentence[:1].upper() + sentence[1:]
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 160 else text[:159].rstrip() + "…"

@@ -1,0 +1,143 @@
+"""What the checkout shows: what is due, what has come, how final it is, and the QR codes."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import segno
+from django.utils.safestring import SafeString, mark_safe
+
+from chain import selectors as chain_reads
+from chain.selectors import PendingTransfer
+from core.models import OutboxEvent
+from core.money import Amount
+from payments.models import Deposit, Escrow
+from payments.states import CLOSED, HOLDING, EscrowState
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """One payment, final or still being confirmed; `confirmations` of `needed`."""
+
+    amount: Amount
+    tx_hash: str
+    url: str
+    at: datetime
+    final: bool
+    counts: bool
+    confirmations: int = 0
+    needed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Checkout:
+    """Everything the live part of the pay page says."""
+
+    escrow: Escrow
+    transfers: list[Transfer]
+    due: Amount
+    received: Amount
+    coming: Amount
+    still_due: Amount
+    reversed: bool
+
+    @property
+    def open(self) -> bool:
+        """Whether money should still be sent."""
+        return self.escrow.state == EscrowState.AWAITING_DEPOSIT and bool(self.still_due)
+
+    @property
+    def confirming(self) -> bool:
+        return any(not transfer.final for transfer in self.transfers)
+
+    @property
+    def funded(self) -> bool:
+        return self.escrow.state in (*HOLDING, *CLOSED) or self.escrow.funded_at is not None
+
+    @property
+    def moving(self) -> bool:
+        """Whether the page has to look again by itself."""
+        return self.escrow.state in (EscrowState.AWAITING_DEPOSIT, EscrowState.CONFIRMING)
+
+
+def read(escrow: Escrow) -> Checkout:
+    """The state of payment of an opened escrow; a constant number of queries."""
+    final = [_final(deposit, escrow) for deposit in escrow.deposits.select_related("token__network")]
+    pending = [
+        _pending(item, escrow, _needed(escrow, item))
+        for item in chain_reads.pending_transfers(escrow.network, [escrow.pk])
+    ]
+    token = escrow.in_token
+    received = sum(item.amount.units for item in final if item.counts)
+    coming = sum(item.amount.units for item in pending if item.counts)
+    return Checkout(
+        escrow=escrow,
+        transfers=[*final, *pending],
+        due=token(escrow.amount),
+        received=token(received),
+        coming=token(coming),
+        still_due=token(max(0, escrow.amount - received - coming)),
+        reversed=not coming and _last_was_reversed(escrow),
+    )
+
+
+def _final(deposit: Deposit, escrow: Escrow) -> Transfer:
+    return Transfer(
+        amount=deposit.token.amount(deposit.amount),
+        tx_hash=deposit.tx_hash,
+        url=_url(escrow, deposit.tx_hash),
+        at=deposit.block_time,
+        final=True,
+        counts=deposit.token_id == escrow.token_id,
+    )
+
+
+def _pending(item: PendingTransfer, escrow: Escrow, needed: int) -> Transfer:
+    return Transfer(
+        amount=item.transfer.token.amount(item.amount),
+        tx_hash=item.transfer.tx_hash,
+        url=_url(escrow, item.transfer.tx_hash),
+        at=item.block_timestamp,
+        final=False,
+        counts=item.transfer.token_id == escrow.token_id,
+        confirmations=min(item.confirmations, needed),
+        needed=needed,
+    )
+
+
+def _needed(escrow: Escrow, item: PendingTransfer) -> int:
+    """How many blocks make a payment final: the network's depth, or how far its final tag trails the head."""
+    network = escrow.network
+    if network.finality_depth:
+        return network.finality_depth
+    head, final = chain_reads.head(network), chain_reads.final_head(network)
+    lag = head[0] - final[0] + 1 if head and final else 0
+    return max(lag, item.confirmations + 1, 3)
+
+
+def _last_was_reversed(escrow: Escrow) -> bool:
+    newest = (
+        OutboxEvent.objects.filter(subject_id=escrow.pk, type__startswith="deposit.")
+        .order_by("-created", "-pk")
+        .values_list("type", flat=True)
+        .first()
+    )
+    return newest == "deposit.reversed"
+
+
+def _url(escrow: Escrow, tx_hash: str) -> str:
+    explorer = escrow.network.explorer_url.rstrip("/")
+    return f"{explorer}/tx/{tx_hash}" if explorer else ""
+
+
+def eip681(escrow: Escrow, units: int) -> str:
+    """A payment request for wallets that read them: token, network, recipient, base units."""
+    token, network = escrow.token, escrow.network
+    return (
+        f"ethereum:{token.address}@{network.chain_id}/transfer?address={escrow.vault_address}&uint256={units}"
+    )
+
+
+def qr(text: str) -> SafeString:
+    """An SVG without style or script, black on white whatever the page's colours."""
+    code = segno.make_qr(text, error="m")
+    return mark_safe(code.svg_inline(border=2, omitsize=True, svgclass=None, lineclass=None))  # noqa: S308  (segno writes paths only)

@@ -1,0 +1,2 @@
+from tests.chain.fixtures import *  # noqa: F403  (fixtures are shared by import)
+from tests.payments.fixtures import *  # noqa: F403
