@@ -10,3 +10,6 @@ class EscrowPlatformConfig(AppConfig):
 
     name = "escrow_platform"
     verbose_name = "Holdfast"
+
+    def ready(self) -> None:
+        from escrow_platform import schedule  # noqa: F401  (connects to the start of beat)

@@ -1,11 +1,15 @@
 """Celery's doorbell for payments: each task is one service call. The sweeper does the same without it."""
 
+import structlog
 from celery import shared_task
 
 from chain.models import Network
 from core import deadlines, heartbeat, outbox
+from payments.books import reconcile as differences
 from payments.services.escrows import show_head
 from payments.services.projection import project
+
+log = structlog.get_logger(__name__)
 
 
 @shared_task
@@ -15,11 +19,13 @@ def project_network(network_id: int) -> None:
 
 
 @shared_task
-def project_all() -> None:
-    """Apply what waits on every network; a network that fails delays only itself."""
-    for network_id in Network.objects.filter(enabled=True).values_list("pk", flat=True):
-        project_network.delay(network_id)
-    heartbeat.beat("project")
+def reconcile(network_id: int) -> None:
+    """Compare books and chain; what differs is frozen."""
+    try:
+        differences.run(Network.objects.get(pk=network_id))
+    except differences.NotCaughtUp:
+        log.info("reconcile_later", network_id=network_id)
+    heartbeat.beat(f"reconcile {network_id}")
 
 
 @shared_task

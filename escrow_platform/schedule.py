@@ -1,0 +1,81 @@
+"""The schedule of periodic duties, written into the database from here whenever beat starts.
+
+Every duty is safe when run twice or never: it finds its work in the tables.
+"""
+
+import json
+from dataclasses import dataclass
+
+from celery.signals import beat_init
+from django.db import transaction
+from django_celery_beat.models import IntervalSchedule, PeriodicTask, PeriodicTasks
+
+from chain.models import Network
+
+_PREFIX = "holdfast: "
+
+
+@dataclass(frozen=True, slots=True)
+class Duty:
+    """Run `task` with `args` every `seconds`."""
+
+    name: str
+    task: str
+    seconds: int
+    args: tuple[int, ...] = ()
+
+
+def duties() -> list[Duty]:
+    """One set for each network, in its own rhythm, and one for the platform."""
+    found = [
+        Duty("deadlines", "payments.tasks.run_deadlines", 1),
+        Duty("outbox", "payments.tasks.drain_outbox", 1),
+        Duty("disputes", "disputes.sweep", 30),
+        Duty("schedule", "escrow_platform.tasks.sync_schedule", 60),
+    ]
+    for network in Network.objects.filter(enabled=True).order_by("pk"):
+        rhythm = max(1, network.block_time)
+        for name, task in (
+            ("index", "chain.index"),
+            ("send", "chain.send_due"),
+            ("confirm", "chain.confirm"),
+            ("project", "payments.tasks.project_network"),
+        ):
+            found.append(Duty(f"{name} {network.slug}", task, rhythm, (network.pk,)))
+        found.append(Duty(f"reconcile {network.slug}", "payments.tasks.reconcile", 3600, (network.pk,)))
+    return found
+
+
+@transaction.atomic
+def sync() -> int:
+    """Make the stored schedule equal to `duties`; returns how many rows changed."""
+    wanted = {_PREFIX + duty.name: duty for duty in duties()}
+    stale = PeriodicTask.objects.filter(name__startswith=_PREFIX).exclude(name__in=wanted)
+    changed, _ = stale.delete()
+    for name, duty in wanted.items():
+        changed += _write(name, duty)
+    if changed:
+        PeriodicTasks.update_changed()
+    return changed
+
+
+def _write(name: str, duty: Duty) -> bool:
+    interval, _ = IntervalSchedule.objects.get_or_create(every=duty.seconds, period=IntervalSchedule.SECONDS)
+    facts = {
+        "task": duty.task,
+        "interval": interval,
+        "args": json.dumps(duty.args),
+        "enabled": True,
+        # What piles up while no worker runs is worth nothing: the next round finds the same work.
+        "expire_seconds": max(5, 3 * duty.seconds),
+    }
+    known = PeriodicTask.objects.filter(name=name).first()
+    if known is not None and all(getattr(known, field) == value for field, value in facts.items()):
+        return False
+    PeriodicTask.objects.update_or_create(name=name, defaults=facts)
+    return True
+
+
+@beat_init.connect
+def _at_start(**_: object) -> None:
+    sync()
