@@ -46,6 +46,7 @@ def reference(request: HttpRequest) -> HttpResponse:
 
 resources: list[URLPattern | URLResolver] = [
     path("", include("payments.api.urls")),
+    path("", include("disputes.api.urls")),
     path("schema", Schema.as_view(), name="api-schema"),
     path("reference", reference, name="api-reference"),
 ]

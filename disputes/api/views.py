@@ -2,6 +2,7 @@
 
 from typing import Any, ClassVar
 
+import django_filters
 from django.db.models import QuerySet
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field
 from rest_framework import serializers, status
@@ -26,6 +27,7 @@ from payments.api.views import ESCROW_ID, EscrowAction
 from payments.models import Role
 
 _DISPUTE_ID = OpenApiParameter("dispute_id", str, OpenApiParameter.PATH)
+_STATES = sorted({public_state(state) for state in DISPUTE.states})
 _REASONS = sorted(code for code, reason in reasons.REASONS.items() if reason.roles)
 
 
@@ -59,7 +61,7 @@ class DisputeOut(serializers.Serializer[Dispute]):
     def get_object(self, dispute: Dispute) -> str:
         return "dispute"
 
-    @extend_schema_field(serializers.ChoiceField(sorted(DISPUTE.states)))
+    @extend_schema_field(serializers.ChoiceField(_STATES))
     def get_status(self, dispute: Dispute) -> str:
         return public_state(dispute.state)
 
@@ -70,6 +72,16 @@ class DisputeList(serializers.Serializer[Any]):
     data = DisputeOut(many=True)
     has_more = serializers.BooleanField()
     next_cursor = serializers.CharField(allow_null=True)
+
+
+class DisputeFilter(CreatedFilter):
+    """By the state as partners may know it, so that a filter tells no more than the object."""
+
+    status = django_filters.ChoiceFilter(method="of_status", choices=[(state, state) for state in _STATES])
+    escrow = django_filters.CharFilter(field_name="escrow_id")
+
+    def of_status(self, rows: QuerySet[Dispute], name: str, value: str) -> QuerySet[Dispute]:
+        return rows.filter(state__in=[state for state in DISPUTE.states if public_state(state) == value])
 
 
 class OpenDispute(EscrowAction):
@@ -105,12 +117,12 @@ class Disputes(ApiView):
         operation_id="list_disputes",
         summary="List disputes",
         tags=["disputes"],
-        parameters=parameters(CreatedFilter),
+        parameters=parameters(DisputeFilter),
         responses=DisputeList,
     )
     def get(self, request: Request) -> Response:
         """The disputes about your deals in the key's mode, newest first."""
-        found = filtered_page(request, _disputes_of(self.caller), CreatedFilter)
+        found = filtered_page(request, _disputes_of(self.caller), DisputeFilter)
         with_deadlines(found.items)
         return Response(found.as_json(_shown))
 
