@@ -26,7 +26,9 @@ class EvidenceForm(forms.Form):
         help_text="Dates, facts, and what your files show. It cannot be changed after you send it.",
         widget=forms.Textarea(attrs={"rows": 6}),
     )
-    files = FilesField(label="Files", required=False, help_text=_FILES_HELP)
+    files = FilesField(  # type: ignore[assignment]  (a declared field, not the uploads of the form)
+        label="Files", required=False, help_text=_FILES_HELP
+    )
 
 
 class OpenForm(EvidenceForm):

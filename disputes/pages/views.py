@@ -7,7 +7,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from core.actors import Actor
-from disputes import downloads, reasons
+from disputes import downloads, legs, reasons, words
 from disputes.models import Dispute, EvidenceFile
 from disputes.pages import room as rooms
 from disputes.pages.forms import EvidenceForm, OpenForm, stored
@@ -15,6 +15,8 @@ from disputes.services import evidence, opening
 from disputes.states import LIVE
 from payments.models import Escrow
 from payments.pages.access import Visit, for_party
+from payments.pages.escrows import situation_of
+from payments.pages.history import Teller
 from payments.pages.outcome import carried_out, clicked
 from payments.pages.rules import length
 from payments.states import HOLDING, EscrowState
@@ -102,7 +104,7 @@ def withdraw(request: HttpRequest, visit: Visit, escrow_id: str) -> HttpResponse
 
 @for_party
 @require_GET
-def download(request: HttpRequest, visit: Visit, escrow_id: str, file_id: str) -> FileResponse:
+def download(request: HttpRequest, visit: Visit, escrow_id: str, file_id: str) -> HttpResponse | FileResponse:
     """A file of either side, as a download."""
     found = (
         EvidenceFile.objects.select_related("file")
@@ -117,14 +119,17 @@ def download(request: HttpRequest, visit: Visit, escrow_id: str, file_id: str) -
 
 
 def _show(request: HttpRequest, visit: Visit, dispute: Dispute, form: EvidenceForm) -> HttpResponse:
+    shown = rooms.of(dispute, visit)
     earlier = dispute.escrow.disputes.exclude(pk=dispute.pk).order_by("created")
     context = {
         "visit": visit,
         "escrow": dispute.escrow,
         "dispute": dispute,
-        "room": rooms.of(dispute, visit),
+        "room": shown,
         "form": form,
-        "earlier": [(old, rooms.words.for_parties(old.state)) for old in earlier],
+        "earlier": [(old, words.for_parties(old.state)) for old in earlier],
+        "facts": Teller(visit, situation_of(visit, dispute.escrow)).tell(),
+        "split": shown.ruling and legs.of(dispute.escrow, shown.ruling.to_seller, shown.ruling.to_buyer),
         "disputed": dispute.escrow.in_token(dispute.disputed or dispute.escrow.remainder),
     }
     status = 422 if form.errors else 200

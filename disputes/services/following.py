@@ -110,8 +110,10 @@ def _opened(dispute: Dispute, raised: Raised) -> None:
         dispute.n = opening.next_number(dispute.escrow_id, raised.side)
         dispute.opened_by = raised.side
         dispute.save(update_fields=["opened_by", "n"])
-    facts = {"opened_at": clock.now(), "opened_tx_hash": raised.tx_hash, "disputed": dispute.escrow.remainder}
-    move(dispute, DisputeState.OPENED, actor=CHAIN, tx_hash=raised.tx_hash, **facts)
+    dispute.opened_at, dispute.opened_tx_hash = clock.now(), raised.tx_hash
+    dispute.disputed = dispute.escrow.remainder
+    dispute.save(update_fields=["opened_at", "opened_tx_hash", "disputed"])
+    move(dispute, DisputeState.OPENED, actor=CHAIN, tx_hash=raised.tx_hash)
     tell(dispute, "dispute.opened", reason=dispute.reason, tx_hash=raised.tx_hash)
     if dispute.answered_at is not None:
         begin_evidence(dispute, CHAIN, "answered before the chain confirmed")
@@ -157,8 +159,9 @@ def _how(escrow: Escrow) -> str:
 
 def _end(dispute: Dispute, target: str, why: str, tx_hash: str) -> None:
     stop_clocks(dispute)
-    facts = {"closed_at": clock.now(), "closed_why": why, "closed_tx_hash": tx_hash}
-    move(dispute, target, actor=CHAIN, why=why, tx_hash=tx_hash, **facts)
+    dispute.closed_at, dispute.closed_why, dispute.closed_tx_hash = clock.now(), why, tx_hash
+    dispute.save(update_fields=["closed_at", "closed_why", "closed_tx_hash"])
+    move(dispute, target, actor=CHAIN, why=why, tx_hash=tx_hash)
     if target != DisputeState.EXECUTED:
         for ruling in Ruling.objects.select_for_update().filter(dispute=dispute, state__in=STANDING):
             move_ruling(ruling, RulingState.SUPERSEDED, actor=CHAIN, why=why)
