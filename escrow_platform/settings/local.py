@@ -1,7 +1,9 @@
 """One machine, embedded services, a chain of its own: the demo and development."""
 
+from pathlib import Path
+
 from escrow_platform.settings.base import *  # noqa: F403  (a settings module extends the base by design)
-from escrow_platform.settings.base import CLOCKS, env
+from escrow_platform.settings.base import BASE_DIR, CLOCKS, env
 
 DEBUG = env.bool("DEBUG", default=False)
 SECRET_KEY = env.str("SECRET_KEY", default="local-only-not-secret-" + "0" * 40)
@@ -9,6 +11,8 @@ ALLOWED_HOSTS = ["127.0.0.1", "localhost", "[::1]"]
 KEYSTORE_PASSWORD = env.str("KEYSTORE_PASSWORD", default="local-only")
 KEYSTORE_LIGHT = True
 DEMO = True
+# Where the demo keeps what it must find again.
+STATE_FOLDER = Path(env.str("HOLDFAST_STATE", default=str(BASE_DIR / ".holdfast")))
 ACCOUNT_EMAIL_VERIFICATION = "none"
 EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
 STORAGES = {

@@ -1,0 +1,1 @@
+"""The demo: its people, the deals it plays with real transactions, and what it tells at the end."""

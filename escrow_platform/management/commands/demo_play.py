@@ -1,0 +1,18 @@
+"""Play the demo's deals."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from core.errors import DomainError
+from escrow_platform.demo import play
+
+
+class Command(BaseCommand):
+    help = "Play the demo's two deals with real transactions; what was played before is kept."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            play.play(self.stdout.write)
+        except (play.DemoFailed, DomainError) as error:
+            raise CommandError(str(error)) from error
