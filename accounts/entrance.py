@@ -9,7 +9,8 @@ from allauth.account.forms import SignupForm as AllauthSignupForm
 class LoginForm(AllauthLoginForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        _word(self, {"login": "E-mail", "password": "Password", "remember": "Keep me signed in on this device"})
+        labels = {"login": "E-mail", "password": "Password", "remember": "Keep me signed in on this device"}
+        _word(self, labels)
 
 
 class SignupForm(AllauthSignupForm):

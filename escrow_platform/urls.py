@@ -5,12 +5,16 @@ from typing import Any
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 
+from payments.pages.socket import DealSocket
+
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("escrow_platform.pages.urls")),
     path("accounts/", include("accounts.urls")),
     path("accounts/", include("allauth.urls")),
+    path("deals/", include("disputes.pages.urls")),
+    path("deals/", include("payments.pages.urls")),
     path("admin/", admin.site.urls),
     path("api/", include("escrow_platform.api")),
 ]
 
-websocket_urlpatterns: list[Any] = []
+websocket_urlpatterns: list[Any] = [path("ws/deals/<str:deal_id>/", DealSocket.as_asgi())]

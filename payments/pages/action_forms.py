@@ -78,7 +78,7 @@ class ConfirmForm(StepUpMixin, forms.Form):
 
 
 class AnswerRefundForm(StepUpMixin, forms.Form):
-    """Yes pays everything back, so it asks for the password; no needs none, but one form serves both."""
+    """Agreeing pays everything back, so the password is asked for."""
 
     verdict = forms.ChoiceField(
         label="Your answer",

@@ -7,14 +7,15 @@ from django import forms
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.views.decorators.http import require_POST
 
 from core import files as stored_files
 from payments.models import Escrow, Role
 from payments.pages import action_forms, whatnow
 from payments.pages.access import Visit, for_party
 from payments.pages.escrows import back_to
-from payments.pages.outcome import carried_out
-from payments.services import delivery, payouts
+from payments.pages.outcome import carried_out, clicked
+from payments.services import delivery, escrows, payouts
 from payments.services.deals import person
 
 
@@ -47,6 +48,20 @@ def _act(
     return render(request, "deals/action.html", shown)
 
 
+@require_POST
+@for_party
+def open_now(request: HttpRequest, visit: Visit, escrow_id: str) -> HttpResponse:
+    """The buyer opens the next milestone without waiting for the one before."""
+    visit.only(Role.BUYER)
+    escrow = visit.escrow(escrow_id)
+    clicked(
+        request,
+        lambda: escrows.open_escrow(escrow_id=escrow.pk, acting=person(visit.user)),
+        "The milestone is open and can be paid.",
+    )
+    return back_to(escrow)
+
+
 @for_party
 def deliver(request: HttpRequest, visit: Visit, escrow_id: str) -> HttpResponse:
     """The seller hands over a note, files, or both."""
@@ -67,7 +82,7 @@ def deliver(request: HttpRequest, visit: Visit, escrow_id: str) -> HttpResponse:
         form,
         hand_over,
         title="Hand in the delivery",
-        text=f"{visit.other.name} then inspects it. Without an objection in time, the money is released to you.",
+        text=f"{visit.other.name} inspects it. Without an objection in time, the money is released to you.",
         submit="Deliver",
         done="Delivered. The inspection has begun.",
     )
@@ -147,7 +162,7 @@ def take_back(request: HttpRequest, visit: Visit, escrow_id: str) -> HttpRespons
         visit,
         escrow,
         form,
-        lambda data: payouts.take_back(escrow_id=escrow.pk, role=visit.role, acting=person(visit.user)),
+        lambda _: payouts.take_back(escrow_id=escrow.pk, role=visit.role, acting=person(visit.user)),
         title="Take everything back",
         text=f"{escrow.in_token(escrow.remainder)} goes to your refund address. This ends the escrow.",
         submit="Take it back",
@@ -166,9 +181,7 @@ def return_late(request: HttpRequest, visit: Visit, escrow_id: str) -> HttpRespo
         visit,
         escrow,
         form,
-        lambda data: payouts.return_late_money(
-            escrow_id=escrow.pk, role=visit.role, acting=person(visit.user)
-        ),
+        lambda _: payouts.return_late_money(escrow_id=escrow.pk, role=visit.role, acting=person(visit.user)),
         title="Take late money back",
         text="Whatever lies at the escrow’s address goes to your refund address.",
         submit="Take it back",
@@ -195,7 +208,7 @@ def ask_refund(request: HttpRequest, visit: Visit, escrow_id: str) -> HttpRespon
             acting=person(visit.user),
         ),
         title="Ask for everything back",
-        text=f"{visit.other.name} can agree or decline. Without an answer in time everything goes back to you.",
+        text=f"{visit.other.name} agrees or declines. Without an answer in time everything goes back to you.",
         submit="Ask",
         done=f"Asked. {visit.other.name} has to answer.",
     )

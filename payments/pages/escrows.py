@@ -1,14 +1,17 @@
 """The page of one escrow: where the money is, what I can do, by when, and what happens if I don't."""
 
+import hashlib
 from typing import Any
 
 from django.conf import settings
+from django.db.models import Max
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from chain import selectors as chain_reads
+from core.models import OutboxEvent
 from core.presentation import Action
 from payments.books import balances
 from payments.models import AccountKind, DeliveryFile, Escrow, Role
@@ -25,8 +28,7 @@ from payments.states import HOLDING, EscrowState
 @never_cache
 def page(request: HttpRequest, visit: Visit, escrow_id: str) -> HttpResponse:
     """The whole page; its live part comes from the same context as the fragment."""
-    shown = _shown(visit, visit.escrow(escrow_id))
-    return render(request, "deals/escrow.html", shown)
+    return render(request, "deals/escrow.html", _shown(visit, visit.escrow(escrow_id)))
 
 
 @for_party
@@ -34,7 +36,10 @@ def page(request: HttpRequest, visit: Visit, escrow_id: str) -> HttpResponse:
 @never_cache
 def live(request: HttpRequest, visit: Visit, escrow_id: str) -> HttpResponse:
     """The live part alone."""
-    return render(request, "deals/parts/escrow_live.html", _shown(visit, visit.escrow(escrow_id)))
+    escrow = visit.escrow(escrow_id)
+    if request.GET.get("v") == _version(escrow, None):
+        return HttpResponse(status=204)
+    return render(request, "deals/parts/escrow_live.html", _shown(visit, escrow))
 
 
 @for_party
@@ -51,13 +56,17 @@ def pay(request: HttpRequest, visit: Visit, escrow_id: str) -> HttpResponse:
 @never_cache
 def pay_live(request: HttpRequest, visit: Visit, escrow_id: str) -> HttpResponse:
     """The live part of the checkout alone."""
-    return render(request, "deals/parts/pay_live.html", _checkout(visit, visit.escrow(escrow_id)))
+    escrow = visit.escrow(escrow_id)
+    shown = _checkout(visit, escrow)
+    if request.GET.get("v") == shown["version"]:
+        return HttpResponse(status=204)
+    return render(request, "deals/parts/pay_live.html", shown)
 
 
 @for_party
 @require_safe
 def terms_json(request: HttpRequest, visit: Visit, escrow_id: str) -> HttpResponse:
-    """The on-chain terms with the full list of seats: with this file the money can be had without Holdfast."""
+    """The on-chain terms with the list of seats: with this file the money can be had without Holdfast."""
     escrow = visit.escrow(escrow_id)
     if escrow.terms is None:
         raise Http404
@@ -111,6 +120,7 @@ def _shown(visit: Visit, escrow: Escrow) -> dict[str, Any]:
         "left": escrow.in_token(escrow.remainder) if escrow.funded_at else escrow.in_token(escrow.amount),
         "on_hold": escrow.frozen or bool(escrow.held_reason),
         "live_url": whatnow.link("live", escrow),
+        "version": _version(escrow, None),
     }
 
 
@@ -150,6 +160,18 @@ def _sellers(now: situation.Situation) -> list[tuple[Action, str]]:
     return [(refund, f"Pays {now.buyer} back, all or a part. It cannot be taken back.")]
 
 
+def _version(escrow: Escrow, checkout: paying.Checkout | None) -> str:
+    """Changes whenever the live part would: a page that has this version is sent nothing.
+
+    Replacing only what changed keeps focus, opened details and chosen tabs where they are.
+    """
+    newest = OutboxEvent.objects.filter(group_id=escrow.deal_id).aggregate(newest=Max("sequence"))["newest"]
+    parts = [str(newest or 0), escrow.state, escrow.held_reason and "held", "frozen" * escrow.frozen]
+    if checkout:
+        parts += [f"{item.confirmations}:{item.needed}:{item.final}" for item in checkout.transfers]
+    return hashlib.sha256("|".join(parts).encode()).hexdigest()[:16]
+
+
 def _proof(escrow: Escrow) -> dict[str, Any] | None:
     """What anyone can check on the chain: address, balance by final events, block."""
     if not escrow.vault_address:
@@ -177,6 +199,7 @@ def _checkout(visit: Visit, escrow: Escrow) -> dict[str, Any]:
         "pay_by": escrow.fund_by,
         "demo_pay": settings.DEMO and escrow.network.is_local and visit.is_buyer,
         "live_url": whatnow.link("pay_live", escrow),
+        "version": _version(escrow, checkout),
     }
     if checkout and checkout.open:
         shown["address_qr"] = paying.qr(escrow.vault_address)

@@ -19,7 +19,7 @@ _FLAGS = {
     "extra": "not needed any more; it goes back",
     "wrong_token": "another token; it goes back",
 }
-_WAITS = {
+_WAITS: dict[str, tuple[str, Shape]] = {
     clocks.PAY: ("{buyer} pays", "waiting"),
     clocks.DELIVER: ("{seller} delivers", "waiting"),
     clocks.UNDELIVERED: ("Everything goes back to {buyer} unless delivered", "back"),
@@ -38,7 +38,7 @@ class Teller:
 
     def tell(self) -> list[TimelineItem]:
         """What happened, oldest first, then what waits."""
-        past = sorted(self._past(), key=lambda item: item.at or datetime.max)
+        past = sorted(self._past(), key=lambda item: item.at or self.escrow.created)
         return [*past, *self._future()]
 
     def _past(self) -> Iterator[TimelineItem]:
@@ -193,6 +193,13 @@ class Teller:
     @staticmethod
     def _was(name: str) -> str:
         return "You were" if name == "you" else f"{name} was"
+
+
+def _second_person(sentence: str) -> str:
+    """`you pays` is `you pay`."""
+    for verb in ("pay", "deliver", "answer", "object"):
+        sentence = sentence.replace(f"you {verb}s", f"you {verb}")
+    return sentence
 
 
 def _capital(sentence: str) -> str:

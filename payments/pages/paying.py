@@ -11,6 +11,7 @@ from chain.selectors import PendingTransfer
 from core.models import OutboxEvent
 from core.money import Amount
 from payments.models import Deposit, Escrow
+from payments.selectors import confirmations_needed
 from payments.states import CLOSED, HOLDING, EscrowState
 
 
@@ -62,9 +63,9 @@ class Checkout:
 def read(escrow: Escrow) -> Checkout:
     """The state of payment of an opened escrow; a constant number of queries."""
     final = [_final(deposit, escrow) for deposit in escrow.deposits.select_related("token__network")]
+    needed = confirmations_needed(escrow)
     pending = [
-        _pending(item, escrow, _needed(escrow, item))
-        for item in chain_reads.pending_transfers(escrow.network, [escrow.pk])
+        _pending(item, escrow, needed) for item in chain_reads.pending_transfers(escrow.network, [escrow.pk])
     ]
     token = escrow.in_token
     received = sum(item.amount.units for item in final if item.counts)
@@ -99,19 +100,10 @@ def _pending(item: PendingTransfer, escrow: Escrow, needed: int) -> Transfer:
         at=item.block_timestamp,
         final=False,
         counts=item.transfer.token_id == escrow.token_id,
-        confirmations=min(item.confirmations, needed),
-        needed=needed,
+        confirmations=item.confirmations,
+        # The final tag may trail further than usual; the count then never runs past its end.
+        needed=max(needed, item.confirmations + 1),
     )
-
-
-def _needed(escrow: Escrow, item: PendingTransfer) -> int:
-    """How many blocks make a payment final: the network's depth, or how far its final tag trails the head."""
-    network = escrow.network
-    if network.finality_depth:
-        return network.finality_depth
-    head, final = chain_reads.head(network), chain_reads.final_head(network)
-    lag = head[0] - final[0] + 1 if head and final else 0
-    return max(lag, item.confirmations + 1, 3)
 
 
 def _last_was_reversed(escrow: Escrow) -> bool:

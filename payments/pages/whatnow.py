@@ -33,7 +33,12 @@ def for_escrow(now: Situation) -> Banner:
 
 
 def _planned(now: Situation) -> Banner:
-    return Banner("This milestone opens when the one before it is released.", "Nobody pays anything yet.")
+    opening = Action("Open it now", link("open", now.escrow), post=True)
+    return Banner(
+        "This milestone opens when the one before it is released.",
+        "Nobody pays anything yet.",
+        actions=[opening] if now.is_buyer else [],
+    )
 
 
 def _awaiting(now: Situation) -> Banner:

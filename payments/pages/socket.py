@@ -1,0 +1,50 @@
+"""The websocket of live pages: it says "look again" to the parties of a deal and nothing else."""
+
+from typing import Any
+
+import structlog
+from channels.db import database_sync_to_async
+from channels.generic.websocket import AsyncJsonWebsocketConsumer
+
+from payments.live import group_name
+from payments.models import Party
+
+log = structlog.get_logger(__name__)
+
+_NOT_FOUND = 4404
+_UNAVAILABLE = 1013
+
+
+class DealSocket(AsyncJsonWebsocketConsumer):
+    """One viewer of one deal. Strangers are closed with 4404, as if the deal did not exist."""
+
+    group = ""
+
+    async def connect(self) -> None:
+        deal_id = self.scope["url_route"]["kwargs"]["deal_id"]
+        user = self.scope["user"]
+        await self.accept()
+        if not user.is_authenticated or not await _is_party(deal_id, user.pk):
+            await self.close(_NOT_FOUND)
+            return
+        try:
+            await self.channel_layer.group_add(group_name(deal_id), self.channel_name)
+        except OSError as error:
+            # Without Redis the page still looks again every few seconds.
+            log.warning("live_unavailable", error=type(error).__name__)
+            await self.close(_UNAVAILABLE)
+            return
+        self.group = group_name(deal_id)
+
+    async def disconnect(self, code: int) -> None:
+        if self.group:
+            await self.channel_layer.group_discard(self.group, self.channel_name)
+
+    async def deal_changed(self, event: dict[str, Any]) -> None:
+        """Called by the channel layer for `payments.live.deal_changed`."""
+        await self.send_json({"look": "again"})
+
+
+@database_sync_to_async
+def _is_party(deal_id: str, user_id: str) -> bool:
+    return Party.objects.filter(deal_id=deal_id, user_id=user_id).exists()

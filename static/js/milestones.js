@@ -1,0 +1,53 @@
+// Adding milestones without a page load, and their running total. Exact: decimals are added as integers.
+"use strict";
+
+const PLACES = 18n;
+
+function parse(text) {
+  const match = /^(\d+)(?:\.(\d{1,18}))?$/.exec(text.trim().replaceAll(",", ""));
+  return match ? BigInt(match[1]) * 10n ** PLACES + BigInt((match[2] || "").padEnd(18, "0")) : null;
+}
+
+function format(units) {
+  const whole = (units / 10n ** PLACES).toString().replace(/\B(?=(\d{3})+$)/g, ",");
+  const places = (units % 10n ** PLACES).toString().padStart(18, "0").replace(/0+$/, "").padEnd(2, "0");
+  return `${whole}.${places}`;
+}
+
+function left(row) { return !row.querySelector("input[name$=DELETE]")?.checked; }
+
+function refresh(section) {
+  const rows = [...section.querySelectorAll("[data-milestone]")].filter(left);
+  section.querySelectorAll("[data-milestone-title]").forEach((title) => {
+    title.hidden = rows.length < 2;
+  });
+  const amounts = rows.map((row) => parse(row.querySelector("[data-amount]").value));
+  const total = section.querySelector("[data-total]");
+  total.hidden = amounts.every((amount) => amount === null);
+  const sum = amounts.reduce((before, amount) => before + (amount ?? 0n), 0n);
+  const token = section.querySelector("select[name=token]")?.selectedOptions[0]?.textContent.split(" ")[0] ?? "";
+  total.querySelector("strong").textContent = `${format(sum)} ${token}`;
+}
+
+function add(section) {
+  const count = document.getElementById("id_m-TOTAL_FORMS");
+  const rows = section.querySelectorAll("[data-milestone]");
+  const template = section.querySelector("template[data-milestone-template]");
+  const holder = document.createElement("div");
+  holder.innerHTML = template.innerHTML.replaceAll("__prefix__", count.value);
+  const row = holder.firstElementChild;
+  rows[rows.length - 1].after(row);
+  row.querySelector("input[name$=deliver_at]").value = rows[rows.length - 1].querySelector("input[name$=deliver_at]").value;
+  count.value = String(Number(count.value) + 1);
+  refresh(section);
+  row.querySelector("input:not([type=hidden])").focus();
+}
+
+for (const section of document.querySelectorAll("[data-milestones]")) {
+  section.querySelector("[data-add-milestone]").addEventListener("click", (event) => {
+    event.preventDefault();
+    add(section);
+  });
+  section.addEventListener("input", () => refresh(section));
+  refresh(section);
+}
