@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import environ
+import structlog
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
@@ -269,7 +270,7 @@ LOGGING = {
     "formatters": {
         "json": {
             "()": "structlog.stdlib.ProcessorFormatter",
-            "processor": "structlog.processors.JSONRenderer",
+            "processor": structlog.processors.JSONRenderer(),
         }
     },
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "json"}},

@@ -22,7 +22,7 @@ class CreatedFilter(django_filters.FilterSet):
 
 
 for _bound in _BOUNDS:
-    CreatedFilter.base_filters[f"created[{_bound}]"] = django_filters.IsoDateTimeFilter(
+    CreatedFilter.declared_filters[f"created[{_bound}]"] = django_filters.IsoDateTimeFilter(
         field_name="created", lookup_expr=_bound
     )
 
