@@ -10,8 +10,8 @@ from django.db import transaction
 
 log = structlog.get_logger(__name__)
 
-HeadChange = Callable[[int, list[str]], None]
-Final = Callable[[int], None]
+HeadChange = Callable[[int, list[str]], object]
+Final = Callable[[int], object]
 _head_change: list[HeadChange] = []
 _final: list[Final] = []
 
@@ -40,7 +40,7 @@ def ring_final(network_id: int) -> None:
     transaction.on_commit(lambda: _tell(_final, network_id))
 
 
-def _tell(callbacks: list[Callable[..., None]], *args: object) -> None:
+def _tell(callbacks: list[Callable[..., object]], *args: object) -> None:
     for callback in list(callbacks):
         try:
             callback(*args)

@@ -29,7 +29,7 @@ class PrefixedIdField(_CharField):
         name, path, args, kwargs = super().deconstruct()
         kwargs.pop("default", None)
         kwargs["prefix"] = self.prefix
-        return name, path, args, kwargs
+        return name, path, list(args), kwargs
 
 
 class BaseUnitsField(_DecimalField):

@@ -34,7 +34,7 @@ class Saved:
     name: str
 
 
-def save(upload: UploadedFile, *, pointer: str = "/file") -> Saved:
+def save(upload: "UploadedFile[bytes]", *, pointer: str = "/file") -> Saved:
     """Store an upload once by its SHA-256. Raises `Invalid` for empty, too large or unknown content."""
     content = upload.read(settings.UPLOAD_LIMIT_BYTES + 1)
     _check_size(len(content), pointer)

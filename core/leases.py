@@ -10,7 +10,7 @@ from uuid import uuid4
 from django.db import connection
 
 _TAKE = """
-    INSERT INTO core_lease (name, holder, until) VALUES (%s, %s, now() + %s)
+    INSERT INTO core_lease (name, holder, until) VALUES (%s, %s, now() + make_interval(secs => %s))
     ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, until = excluded.until
     WHERE core_lease.until < now()
 """
@@ -19,8 +19,8 @@ _TAKE = """
 def take(name: str, holder: str, ttl: timedelta) -> bool:
     """True if `name` was free or expired and is now held by `holder` for `ttl`."""
     with connection.cursor() as cursor:
-        cursor.execute(_TAKE, [name, holder, ttl])
-        return cursor.rowcount == 1
+        cursor.execute(_TAKE, [name, holder, ttl.total_seconds()])
+        return bool(cursor.rowcount == 1)
 
 
 def release(name: str, holder: str) -> None:

@@ -26,4 +26,5 @@ def escrow_changed(deal_id: str, escrow_id: str) -> None:
 
 def _send(deal_id: str) -> None:
     layer = get_channel_layer()
-    async_to_sync(layer.group_send)(group_name(deal_id), {"type": "deal.changed", "deal": deal_id})
+    if layer is not None:
+        async_to_sync(layer.group_send)(group_name(deal_id), {"type": "deal.changed", "deal": deal_id})

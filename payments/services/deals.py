@@ -3,7 +3,7 @@
 import secrets
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypedDict
 
 from django.conf import settings
 from django.db import transaction
@@ -306,7 +306,15 @@ def current_version(deal: Deal) -> DealVersion:
     return deal.versions.order_by("-number")[0]
 
 
-def default_clocks() -> dict[str, int]:
+class Clocks(TypedDict):
+    """The times of an agreement that have published defaults, in seconds."""
+
+    pay_seconds: int
+    inspect_seconds: int
+    arbitration_seconds: int
+
+
+def default_clocks() -> Clocks:
     """The published defaults of a new agreement, in seconds."""
     clocks = settings.CLOCKS
     return {

@@ -7,7 +7,7 @@ from core import clock, deadlines, transitions
 from core.actors import CHAIN
 from payments.books.post import Line, post
 from payments.locks import live_orders
-from payments.models import DECIDING, AccountKind, Escrow, LegKind, Order, OrderKind
+from payments.models import DECIDING, AccountKind, Escrow, LegKind, Order, OrderKind, PayoutLeg
 from payments.services import deals, escrows, events, late, orders, payouts
 from payments.services.moves import move
 from payments.states import CLOSED, EscrowState, LegState, OrderState
@@ -75,7 +75,8 @@ def rescued(escrow: Escrow, event: chain_events.Rescued, final: FinalEvent) -> N
     ]
     post(final, escrow, "surplus returned", lines)
     ours = _carried_by(escrow, (OrderKind.RESCUE,), final.tx_hash)
-    leg = ours and ours.legs.select_for_update().filter(state=LegState.ORDERED, amount=event.amount).first()
+    open_legs = PayoutLeg.objects.select_for_update().filter(order=ours, state=LegState.ORDERED)
+    leg = open_legs.filter(amount=event.amount).first() if ours else None
     if ours is None or leg is None:
         orders.supersede(
             escrow, (OrderKind.RESCUE,), "returned by another transaction", tx_hash=final.tx_hash

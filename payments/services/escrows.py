@@ -8,6 +8,7 @@ from core import clock, deadlines, transitions
 from core.actors import CLOCK, SYSTEM, Actor
 from core.errors import Conflict
 from core.models import Deadline
+from payments import live
 from payments.agreement import Agreement, from_json
 from payments.books import balances
 from payments.locks import lock_escrow
@@ -136,7 +137,7 @@ def show_head(escrow_id: str) -> None:
             move(escrow, EscrowState.AWAITING_DEPOSIT, actor=SYSTEM, why="deposit gone or too small")
             events.of_escrow(escrow, "deposit.reversed")
         else:
-            events.live.escrow_changed(escrow.deal_id, escrow.pk)
+            live.escrow_changed(escrow.deal_id, escrow.pk)
 
 
 def _follow(escrow: Escrow, actor: Actor) -> None:

@@ -2,7 +2,7 @@
 
 from chain.models import FinalEvent
 from chain.services.calls import close_as_superseded
-from core import clock
+from core import clock, transitions
 from core.actors import SYSTEM
 from payments.locks import lock_escrow
 from payments.models import Escrow, Order, OrderKind
@@ -47,5 +47,5 @@ def _ask_human(order: Order, escrow: Escrow, reason: str) -> None:
     order.to_needs_human()
     order.failure = reason[:300]
     order.save(update_fields=["state", "failure"])
-    orders.transitions.record(order, source=OrderState.LIVE, target=order.state, actor=SYSTEM, why=reason)
+    transitions.record(order, source=OrderState.LIVE, target=order.state, actor=SYSTEM, why=reason)
     events.of_escrow(escrow, "payout.needs_human", order=order.pk, reason=reason, at=clock.now().isoformat())
