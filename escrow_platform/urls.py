@@ -17,4 +17,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/", include("escrow_platform.api")),
 ]
 
+handler400 = "escrow_platform.errors.bad_request"
+handler500 = "escrow_platform.errors.server_error"
+
 websocket_urlpatterns: list[Any] = [path("ws/deals/<str:deal_id>/", DealSocket.as_asgi())]
