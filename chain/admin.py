@@ -1,0 +1,57 @@
+"""The engine, for operators: networks, senders and nonces, calls, transactions, alarms."""
+
+from django.contrib import admin
+
+from chain.models import Alarm, Call, Network, Reorg, Sender, Token, Transaction
+from core.console import ReadOnlyAdmin
+
+
+@admin.register(Network)
+class NetworkAdmin(ReadOnlyAdmin):
+    list_display = ("name", "chain_id", "enabled", "finality", "escrow_contract", "halted_reason")
+
+
+@admin.register(Token)
+class TokenAdmin(ReadOnlyAdmin):
+    list_display = ("symbol", "network", "address", "decimals", "enabled", "paused", "deprecated")
+    list_select_related = ("network",)
+
+
+@admin.register(Sender)
+class SenderAdmin(ReadOnlyAdmin):
+    list_display = ("purpose", "network", "address", "next_nonce", "state", "reason")
+    list_select_related = ("network",)
+
+
+@admin.register(Call)
+class CallAdmin(ReadOnlyAdmin):
+    list_display = ("created_at", "label", "network", "purpose", "outcome", "reason", "must_be_final_by")
+    list_filter = ("outcome", "purpose", "network")
+    search_fields = ("id", "group", "label")
+    list_select_related = ("network",)
+    exclude = ("data",)
+    ordering = ("-created_at",)
+
+
+@admin.register(Transaction)
+class TransactionAdmin(ReadOnlyAdmin):
+    list_display = ("sender", "nonce", "state", "created_at", "mined_number", "gas_used", "reason")
+    list_filter = ("state",)
+    list_select_related = ("sender",)
+    exclude = ("data",)
+    ordering = ("-created_at",)
+
+
+@admin.register(Alarm)
+class AlarmAdmin(ReadOnlyAdmin):
+    list_display = ("last_at", "network", "kind", "subject", "count", "detail", "resolved_at")
+    list_filter = ("kind", "network")
+    list_select_related = ("network",)
+    ordering = ("-last_at",)
+
+
+@admin.register(Reorg)
+class ReorgAdmin(ReadOnlyAdmin):
+    list_display = ("detected_at", "network", "common_number", "depth", "beyond_finality")
+    list_select_related = ("network",)
+    ordering = ("-detected_at",)

@@ -1,0 +1,41 @@
+"""Logs for operators: what changed, what was told, what is due, who did what."""
+
+from django.contrib import admin
+
+from core.console import ReadOnlyAdmin
+from core.models import AuditEntry, Deadline, Heartbeat, OutboxDelivery, StateTransition
+
+
+@admin.register(StateTransition)
+class StateTransitionAdmin(ReadOnlyAdmin):
+    list_display = ("created", "subject_type", "subject_id", "source", "target", "actor_kind", "why")
+    search_fields = ("subject_id", "tx_hash")
+    ordering = ("-id",)
+
+
+@admin.register(Deadline)
+class DeadlineAdmin(ReadOnlyAdmin):
+    list_display = ("due_at", "kind", "subject_id", "state", "backstop_at")
+    list_filter = ("state", "kind")
+    search_fields = ("subject_id",)
+    ordering = ("due_at",)
+
+
+@admin.register(AuditEntry)
+class AuditEntryAdmin(ReadOnlyAdmin):
+    list_display = ("created", "actor_label", "action", "subject_id", "hash")
+    search_fields = ("subject_id", "actor_label", "action")
+    ordering = ("-id",)
+
+
+@admin.register(OutboxDelivery)
+class OutboxDeliveryAdmin(ReadOnlyAdmin):
+    list_display = ("event", "consumer", "done_at", "attempts", "next_at", "last_error")
+    list_filter = ("consumer",)
+    list_select_related = ("event",)
+    ordering = ("-id",)
+
+
+@admin.register(Heartbeat)
+class HeartbeatAdmin(ReadOnlyAdmin):
+    list_display = ("name", "beaten_at")

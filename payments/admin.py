@@ -1,0 +1,158 @@
+"""Money, for operators: everything to see, nothing to edit; holds and kill switches by their services."""
+
+from typing import Any, cast
+
+from django import forms
+from django.contrib import admin, messages
+from django.http import HttpRequest, HttpResponseRedirect
+from django.urls import reverse
+from unfold.admin import ModelAdmin
+from unfold.decorators import action
+
+from accounts.models import User
+from core.actors import Actor
+from core.console import ReadOnlyAdmin
+from core.errors import DomainError
+from payments.models import (
+    Deal,
+    Deposit,
+    Entry,
+    Escrow,
+    EscrowPolicy,
+    Journal,
+    KillSwitch,
+    Order,
+    PayoutLeg,
+)
+from payments.services import controls
+
+
+def _operator(request: HttpRequest) -> Actor:
+    user = cast("User", request.user)
+    return Actor("staff", user.pk, user.name)
+
+
+@admin.register(Deal)
+class DealAdmin(ReadOnlyAdmin):
+    list_display = ("created", "title", "state", "network", "partner", "id")
+    list_filter = ("state", "network")
+    search_fields = ("id", "title", "external_reference")
+    list_select_related = ("network", "partner")
+    ordering = ("-created",)
+
+
+@admin.register(Escrow)
+class EscrowAdmin(ReadOnlyAdmin):
+    """A hold stops every payout of one escrow until it is lifted; both are in the audit log."""
+
+    list_display = ("created", "title", "state", "shown_amount", "vault_address", "held_reason", "frozen")
+    list_filter = ("state", "network", "frozen")
+    search_fields = ("id", "deal__id", "vault_address", "chain_id_hash")
+    list_select_related = ("network", "token__network")
+    ordering = ("-created",)
+    actions_detail = ("place_hold", "lift_hold")
+
+    @admin.display(description="amount")
+    def shown_amount(self, escrow: Escrow) -> str:
+        return f"{escrow.in_token(escrow.amount)} on {escrow.network.name}"
+
+    def has_operate_permission(self, request: HttpRequest, *_: object) -> bool:
+        """Holds are for operators with the right to change escrows."""
+        return request.user.has_perm("payments.change_escrow")
+
+    @action(description="Place a hold", url_path="hold", permissions=["operate"])
+    def place_hold(self, request: HttpRequest, object_id: str) -> HttpResponseRedirect:
+        return self._set_hold(request, object_id, held=True)
+
+    @action(description="Lift the hold", url_path="lift", permissions=["operate"])
+    def lift_hold(self, request: HttpRequest, object_id: str) -> HttpResponseRedirect:
+        return self._set_hold(request, object_id, held=False)
+
+    def _set_hold(self, request: HttpRequest, escrow_id: str, *, held: bool) -> HttpResponseRedirect:
+        actor = _operator(request)
+        try:
+            if held:
+                reason = f"placed by {actor.label} in the console"
+                controls.place_hold(escrow_id=escrow_id, reason=reason, acting=actor)
+            else:
+                controls.lift_hold(escrow_id=escrow_id, acting=actor)
+        except DomainError as error:
+            messages.error(request, error.message)
+        return HttpResponseRedirect(reverse("admin:payments_escrow_change", args=[escrow_id]))
+
+
+@admin.register(Deposit)
+class DepositAdmin(ReadOnlyAdmin):
+    list_display = ("created", "escrow", "token", "amount", "counted", "surplus", "flags", "tx_hash")
+    search_fields = ("id", "tx_hash", "escrow__id")
+    list_select_related = ("escrow", "token")
+    ordering = ("-created",)
+
+
+@admin.register(Order)
+class OrderAdmin(ReadOnlyAdmin):
+    list_display = ("created", "kind", "state", "escrow", "reason", "attempts", "failure")
+    list_filter = ("state", "kind")
+    search_fields = ("id", "escrow__id")
+    list_select_related = ("escrow",)
+    exclude = ("payload",)
+    ordering = ("-created",)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        """Signatures of a ruling are in the payload: nobody sees them before the chain does."""
+        return [name for name in super().get_readonly_fields(request, obj) if name != "payload"]
+
+
+@admin.register(PayoutLeg)
+class PayoutLegAdmin(ReadOnlyAdmin):
+    list_display = ("created", "kind", "n", "state", "amount", "token", "recipient", "tx_hash")
+    list_filter = ("state", "kind")
+    search_fields = ("id", "escrow__id", "tx_hash", "recipient")
+    list_select_related = ("token",)
+    ordering = ("-created",)
+
+
+@admin.register(Journal)
+class JournalAdmin(ReadOnlyAdmin):
+    list_display = ("created", "what", "network", "seq", "tx_hash")
+    search_fields = ("tx_hash", "what")
+    list_select_related = ("network",)
+    ordering = ("-created",)
+
+
+@admin.register(Entry)
+class EntryAdmin(ReadOnlyAdmin):
+    list_display = ("journal", "account", "amount")
+    list_select_related = ("journal", "account")
+    ordering = ("-id",)
+
+
+@admin.register(EscrowPolicy)
+class EscrowPolicyAdmin(ReadOnlyAdmin):
+    list_display = ("network", "operator", "fee_recipient", "threshold", "four_eyes_threshold")
+    list_select_related = ("network",)
+
+
+@admin.register(KillSwitch)
+class KillSwitchAdmin(ModelAdmin):
+    """Switches are thrown through their service, which writes the audit log."""
+
+    actions = None
+    list_display = ("network", "kind", "stopped", "reason")
+    list_select_related = ("network",)
+
+    def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return False
+
+    def get_readonly_fields(self, request: HttpRequest, obj: object = None) -> tuple[str, ...]:
+        return ("network", "kind") if obj else ()
+
+    def save_model(self, request: HttpRequest, obj: KillSwitch, form: forms.ModelForm, change: bool) -> None:
+        found = controls.set_switch(
+            network=obj.network,
+            kind=obj.kind,
+            stopped=obj.stopped,
+            reason=obj.reason,
+            acting=_operator(request),
+        )
+        obj.pk = found.pk
