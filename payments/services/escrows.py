@@ -3,10 +3,11 @@
 from django.db import transaction
 
 from chain import selectors as chain_reads
+from chain.models import TokenTransfer
 from chain.services.watch import watch
 from core import clock, deadlines, transitions
 from core.actors import CLOCK, SYSTEM, Actor
-from core.errors import Conflict
+from core.errors import Conflict, Held
 from core.models import Deadline
 from payments import live
 from payments.agreement import Agreement, from_json
@@ -70,13 +71,30 @@ def open_escrow(*, escrow_id: str, acting: Actor) -> Escrow:
 
 
 def open_next(deal: Deal) -> None:
-    """Milestone by milestone: when one ends well, the next opens. The deal is locked."""
+    """Milestone by milestone: when one ends well, the next opens. The deal is locked.
+
+    While no money is taken in, its deadline asks again.
+    """
     standing = list(deal.escrows.order_by("position"))
-    running = [item for item in standing if item.state == EscrowState.PLANNED]
-    ended = all(item.closed_at for item in standing if item.state != EscrowState.PLANNED)
-    last_ok = any(item.state == EscrowState.RELEASED for item in standing)
-    if running and ended and last_ok:
-        open_escrow(escrow_id=running[0].pk, acting=CLOCK)
+    waiting = [item for item in standing if item.state == EscrowState.PLANNED]
+    opened = [item for item in standing if item.state != EscrowState.PLANNED]
+    if waiting and all(item.closed_at for item in opened) and opened[-1].state == EscrowState.RELEASED:
+        deadlines.start(clocks.OPEN, waiting[0].pk, clock.now())
+
+
+def open_due(deadline: Deadline) -> bool:
+    """Deadline handler: the milestone before ended well, so this one opens as soon as intake runs."""
+    with transaction.atomic():
+        escrow = lock_escrow(deadline.subject_id)
+        try:
+            controls.check_intake(escrow.network)
+        except Held:
+            return False
+        if not deadlines.claim(deadline):
+            return False
+        if escrow.state == EscrowState.PLANNED:
+            open_escrow(escrow_id=escrow.pk, acting=CLOCK)
+    return True
 
 
 @transaction.atomic
@@ -88,14 +106,21 @@ def cancel_unpaid(*, escrow_id: str, acting: Actor) -> Escrow:
     escrow = lock_escrow(escrow_id)
     if escrow.state in (EscrowState.CANCELLED, EscrowState.EXPIRED):
         return escrow
-    seen = escrow.deposits.exists() or chain_reads.pending_transfers(escrow.network, [escrow.pk])
-    if escrow.state not in (EscrowState.PLANNED, EscrowState.AWAITING_DEPOSIT) or seen:
+    if escrow.state not in (EscrowState.PLANNED, EscrowState.AWAITING_DEPOSIT) or _money_seen(escrow):
         raise Conflict("money_seen", "Money has arrived; this escrow cannot be cancelled any more.")
     deadlines.cancel_all(escrow.pk)
     move(escrow, EscrowState.CANCELLED, actor=acting)
     events.of_escrow(escrow, "escrow.cancelled")
     _follow(escrow, acting)
     return escrow
+
+
+def _money_seen(escrow: Escrow) -> bool:
+    """At the head, or final and perhaps not projected yet."""
+    final = TokenTransfer.objects.filter(
+        token__network=escrow.network, recipient=escrow.vault_address, final_block__isnull=False
+    )
+    return bool(final.exists() or chain_reads.pending_transfers(escrow.network, [escrow.pk]))
 
 
 def expire_unpaid(deadline: Deadline) -> bool:
@@ -133,7 +158,9 @@ def show_head(escrow_id: str) -> None:
         if escrow.state == EscrowState.AWAITING_DEPOSIT and enough:
             move(escrow, EscrowState.CONFIRMING, actor=SYSTEM, why="deposit seen")
             events.of_escrow(escrow, "deposit.detected")
-        elif escrow.state == EscrowState.CONFIRMING and not enough:
+        elif escrow.state == EscrowState.CONFIRMING and not enough and projected_to_final(escrow):
+            # Not while final events wait: a transfer that has just become final is not pending any more
+            # and not counted yet, which is no reversal.
             move(escrow, EscrowState.AWAITING_DEPOSIT, actor=SYSTEM, why="deposit gone or too small")
             events.of_escrow(escrow, "deposit.reversed")
         else:
