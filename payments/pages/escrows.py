@@ -106,18 +106,21 @@ def situation_of(visit: Visit, escrow: Escrow) -> situation.Situation:
 
 def _shown(visit: Visit, escrow: Escrow) -> dict[str, Any]:
     now = situation_of(visit, escrow)
+    banner = whatnow.for_escrow(now)
+    offered = {action.url for action in banner.actions}
+    held = bool(escrow.funded_at) and not escrow.closed_at
     return {
         "visit": visit,
         "deal": visit.deal,
         "escrow": escrow,
         "several": visit.deal.escrows.count() > 1,
         "word": words.ESCROW[escrow.state],
-        "banner": whatnow.for_escrow(now),
-        "choices": choices(now),
+        "banner": banner,
+        "choices": [pair for pair in choices(now) if pair[0].url not in offered],
         "timeline": Teller(visit, now).tell(),
         "deliveries": escrow.deliveries.prefetch_related("files").order_by("-created"),
         "proof": _proof(escrow),
-        "left": escrow.in_token(escrow.remainder) if escrow.funded_at else escrow.in_token(escrow.amount),
+        "left": escrow.in_token(escrow.remainder if held else escrow.amount),
         "on_hold": escrow.frozen or bool(escrow.held_reason),
         "live_url": whatnow.link("live", escrow),
         "version": _version(escrow, None),

@@ -63,16 +63,17 @@ def _fact(page: FPDF, label: str, value: str) -> None:
 def _line(page: FPDF, line: Line) -> None:
     """Two rows that stay together: when, what, how much; then the address and the transaction."""
     when, what, amount, address, tx_hash = line
-    with page.unbreakable() as block:
-        block.set_draw_color(223, 228, 225)
-        block.line(block.l_margin, block.get_y(), block.w - block.r_margin, block.get_y())
-        block.ln(2)
-        block.set_font("Inter", "B", 10)
-        block.cell(110, 6, f"{when} UTC   {what}")
-        block.cell(0, 6, amount, align="R", new_x=XPos.LMARGIN, new_y=YPos.NEXT)
-        block.set_font("Inter", size=8)
-        block.set_text_color(*_GREY)
-        block.cell(0, 5, address, new_x=XPos.LMARGIN, new_y=YPos.NEXT)
-        block.cell(0, 5, f"transaction {tx_hash}", new_x=XPos.LMARGIN, new_y=YPos.NEXT)
-        block.set_text_color(0)
-        block.ln(2)
+    if page.will_page_break(20):
+        page.add_page()
+    page.set_draw_color(223, 228, 225)
+    page.line(page.l_margin, page.get_y(), page.w - page.r_margin, page.get_y())
+    page.ln(2)
+    page.set_font("Inter", "B", 10)
+    page.cell(110, 6, f"{when} UTC   {what}")
+    page.cell(0, 6, amount, align="R", new_x=XPos.LMARGIN, new_y=YPos.NEXT)
+    page.set_font("Inter", size=8)
+    page.set_text_color(*_GREY)
+    page.cell(0, 5, address, new_x=XPos.LMARGIN, new_y=YPos.NEXT)
+    page.cell(0, 5, f"transaction {tx_hash}", new_x=XPos.LMARGIN, new_y=YPos.NEXT)
+    page.set_text_color(0)
+    page.ln(2)

@@ -18,5 +18,10 @@ function connect(deal, pause) {
   });
 }
 
+// What an earlier step reported is old news once the page shows the next one.
+document.addEventListener("htmx:afterSwap", () => {
+  document.querySelectorAll(".messages").forEach((messages) => messages.remove());
+});
+
 const holder = document.querySelector("[data-deal]");
 if (holder && "WebSocket" in window) connect(holder.dataset.deal, 1000);

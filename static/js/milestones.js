@@ -21,6 +21,7 @@ function refresh(section) {
   section.querySelectorAll("[data-milestone-title]").forEach((title) => {
     title.hidden = rows.length < 2;
   });
+  section.querySelectorAll("[data-several]").forEach((part) => { part.hidden = rows.length < 2; });
   const amounts = rows.map((row) => parse(row.querySelector("[data-amount]").value));
   const total = section.querySelector("[data-total]");
   total.hidden = amounts.every((amount) => amount === null);
