@@ -12,23 +12,20 @@ log = structlog.get_logger(__name__)
 
 
 @shared_task(name="disputes.execute")
-def execute(dispute_id: str) -> None:
+def execute(dispute_id: str) -> bool:
     """Order the final ruling of one dispute; what stands in the way is logged and swept again."""
     try:
-        execution.execute(dispute_id)
+        return execution.execute(dispute_id)
     except DomainError as error:
         log.warning("ruling_not_ordered", dispute_id=dispute_id, code=error.code, reason=error.message)
+        return False
 
 
 @shared_task(name="disputes.sweep")
 def sweep() -> int:
-    """Heal cases that lost an event and order rulings that became final; returns how many were touched."""
-    touched = 0
-    for escrow_id in list(following.behind()):
+    """Heal cases that lost an event and order rulings that became final; returns how many moved."""
+    behind = list(following.behind())
+    for escrow_id in behind:
         following.follow(escrow_id)
-        touched += 1
-    final = Dispute.objects.filter(state=DisputeState.FINAL).values_list("pk", flat=True)
-    for dispute_id in list(final):
-        execute(dispute_id)
-        touched += 1
-    return touched
+    final = list(Dispute.objects.filter(state=DisputeState.FINAL).values_list("pk", flat=True))
+    return len(behind) + sum(execute(dispute_id) for dispute_id in final)

@@ -21,10 +21,11 @@ from partners.preconditions import tagged
 from partners.views import ApiView
 from payments.api.filters import CreatedFilter, filtered_page, parameters
 from payments.api.inputs import Strict
-from payments.api.outputs import AmountField, DeadlineOut
+from payments.api.outputs import AmountOut, DeadlineOut
 from payments.api.reading import with_deadlines
 from payments.api.views import ESCROW_ID, EscrowAction
 from payments.models import Role
+from payments.services.events import amount_json
 
 _DISPUTE_ID = OpenApiParameter("dispute_id", str, OpenApiParameter.PATH)
 _STATES = sorted({public_state(state) for state in DISPUTE.states})
@@ -52,7 +53,7 @@ class DisputeOut(serializers.Serializer[Dispute]):
     status = serializers.SerializerMethodField()
     opened_by = serializers.ChoiceField(Role.choices)
     reason = serializers.CharField()
-    disputed = AmountField(help_text="The undecided remainder when the chain froze it.")
+    disputed = serializers.SerializerMethodField(help_text="The remainder when the chain froze it.")
     evidence_hash = serializers.CharField()
     opened_at = serializers.DateTimeField(allow_null=True)
     closed_at = serializers.DateTimeField(allow_null=True)
@@ -60,6 +61,10 @@ class DisputeOut(serializers.Serializer[Dispute]):
 
     def get_object(self, dispute: Dispute) -> str:
         return "dispute"
+
+    @extend_schema_field(AmountOut)
+    def get_disputed(self, dispute: Dispute) -> Any:
+        return amount_json(dispute.disputed, dispute.escrow)
 
     @extend_schema_field(serializers.ChoiceField(_STATES))
     def get_status(self, dispute: Dispute) -> str:
@@ -69,7 +74,7 @@ class DisputeOut(serializers.Serializer[Dispute]):
 class DisputeList(serializers.Serializer[Any]):
     """Disputes, newest first."""
 
-    data = DisputeOut(many=True)
+    data = DisputeOut(many=True)  # type: ignore[assignment]  # a member, not the result
     has_more = serializers.BooleanField()
     next_cursor = serializers.CharField(allow_null=True)
 
@@ -158,5 +163,5 @@ def _one(caller: Caller, dispute_id: str) -> Dispute:
 
 
 def _shown(dispute: Dispute) -> dict[str, Any]:
-    dispute.token = dispute.escrow.token  # type: ignore[attr-defined]  (what AmountField counts in)
-    return dict(DisputeOut(dispute).data)
+    shown: Any = DisputeOut(dispute)
+    return dict(shown.data)

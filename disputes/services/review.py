@@ -11,7 +11,7 @@ from disputes.models import Dispute, Involvement, Ruling
 from disputes.services.base import involve, is_party, may, require, tell_staff
 from disputes.states import BEFORE_REVIEW, WITH_ARBITRATOR, RulingState
 
-_ASSIGNABLE = (*BEFORE_REVIEW, *WITH_ARBITRATOR)
+ASSIGNABLE = (*BEFORE_REVIEW, *WITH_ARBITRATOR)
 
 
 @transaction.atomic
@@ -79,7 +79,7 @@ def _set(dispute: Dispute, arbitrator: User | None) -> None:
 
 
 def _expect_assignable(dispute: Dispute) -> None:
-    if dispute.state not in _ASSIGNABLE:
+    if dispute.state not in ASSIGNABLE:
         raise Conflict(
             "not_assignable", f"This dispute is {dispute.state.replace('_', ' ')}; nobody need take it."
         )

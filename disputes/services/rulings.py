@@ -48,7 +48,7 @@ def approve(*, ruling_id: str, typed_amount: str, person: User) -> Ruling:
     Raises `Forbidden` for the author and for anyone who touched the case.
     """
     dispute, ruling = _locked(ruling_id)
-    _check_second_person(dispute, ruling, person)
+    check_second_person(dispute, ruling, person)
     _check_typed(dispute.escrow, typed_amount)
     if dispute.escrow.remainder != ruling.disputed:
         raise Conflict("remainder_changed", "The disputed amount changed since; refuse it and rule anew.")
@@ -61,7 +61,7 @@ def approve(*, ruling_id: str, typed_amount: str, person: User) -> Ruling:
 def refuse(*, ruling_id: str, why: str, person: User) -> Ruling:
     """Send the ruling back to its author with reasons; the review goes on."""
     dispute, ruling = _locked(ruling_id)
-    _check_second_person(dispute, ruling, person)
+    check_second_person(dispute, ruling, person)
     why = why.strip()
     if len(why) < SHORTEST_REASONS:
         raise _wrong("/why", "reasons_too_short", f"Say why in at least {SHORTEST_REASONS} characters.")
@@ -163,7 +163,8 @@ def _locked(ruling_id: str) -> tuple[Dispute, Ruling]:
     return dispute, ruling
 
 
-def _check_second_person(dispute: Dispute, ruling: Ruling, person: User) -> None:
+def check_second_person(dispute: Dispute, ruling: Ruling, person: User) -> None:
+    """Raise `Forbidden` for the author, a party, and anyone who touched the case."""
     require(person, "approve_ruling", dispute)
     if person.pk in (ruling.author_id, dispute.arbitrator_id):
         raise Forbidden("own_ruling", "Somebody else has to decide on your ruling.")

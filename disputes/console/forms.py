@@ -1,0 +1,107 @@
+"""What arbitrators and leads type. The services check everything again."""
+
+from typing import Any
+
+from django import forms
+
+from accounts.models import User
+from core import money
+from core.errors import Invalid
+from disputes.services.base import may
+from disputes.services.rulings import LONGEST_REASONS, SHORTEST_REASONS
+from payments.models import Escrow
+
+_REASONS_HELP = (
+    f"At least {SHORTEST_REASONS} characters. Both sides read this text; name the words of the agreement "
+    "and the evidence that decided it. Markdown works."
+)
+
+
+class RulingForm(forms.Form):
+    """A preset or two exact parts in the escrow's token; cleans to `to_seller` and `to_buyer` base units."""
+
+    preset = forms.ChoiceField(label="Split", widget=forms.RadioSelect)
+    seller_part = forms.CharField(label="To the seller", required=False, max_length=60)
+    buyer_part = forms.CharField(label="To the buyer", required=False, max_length=60)
+    reasons = forms.CharField(
+        label="Reasons",
+        min_length=SHORTEST_REASONS,
+        max_length=LONGEST_REASONS,
+        help_text=_REASONS_HELP,
+        widget=forms.Textarea(attrs={"rows": 12}),
+    )
+
+    def __init__(self, *args: Any, escrow: Escrow, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.escrow = escrow
+        whole = escrow.in_token(escrow.remainder)
+        half = escrow.in_token(escrow.remainder // 2)
+        preset: Any = self.fields["preset"]
+        preset.choices = [
+            ("seller", f"100 / 0: everything, {whole}, to the seller"),
+            ("half", f"50 / 50: {half} to the seller, the rest to the buyer"),
+            ("buyer", f"0 / 100: everything, {whole}, to the buyer"),
+            ("custom", "An exact split of your own:"),
+        ]
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        left = self.escrow.remainder
+        presets = {"seller": (left, 0), "half": (left // 2, left - left // 2), "buyer": (0, left)}
+        if data.get("preset") == "custom":
+            parts = (self._units("seller_part"), self._units("buyer_part"))
+        else:
+            parts = presets.get(data.get("preset", ""), (None, None))
+        data["to_seller"], data["to_buyer"] = parts
+        if None not in parts and sum(parts) != left:  # type: ignore[arg-type]
+            total = self.escrow.in_token(left)
+            self.add_error("buyer_part", f"Both parts must sum to exactly {total} ({left} base units).")
+        return data
+
+    def _units(self, name: str) -> int | None:
+        text = self.cleaned_data.get(name, "").strip()
+        decimals = self.escrow.token.decimals
+        if "0" in text and not text.strip("0.,"):
+            return 0
+        try:
+            return money.parse(text, decimals)
+        except Invalid as refused:
+            self.add_error(name, refused.message)
+            return None
+
+
+class ApprovalForm(forms.Form):
+    """Typed by hand, so that the second person reads the number."""
+
+    typed_amount = forms.CharField(
+        label="Type the escrow’s amount to approve", max_length=60, widget=forms.TextInput()
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["typed_amount"].widget.attrs["autocomplete"] = "off"
+
+
+class RefusalForm(forms.Form):
+    """Why the ruling goes back to its author."""
+
+    why = forms.CharField(
+        label="What has to be looked at again?",
+        min_length=SHORTEST_REASONS,
+        max_length=5_000,
+        help_text=f"At least {SHORTEST_REASONS} characters, for the author of the ruling.",
+        widget=forms.Textarea(attrs={"rows": 4}),
+    )
+
+
+class AssignForm(forms.Form):
+    """To whom a lead gives the case."""
+
+    arbitrator = forms.ModelChoiceField(queryset=User.objects.none(), label="Give this case to")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        staff = User.objects.filter(is_active=True, is_staff=True).order_by("email")
+        able = [person.pk for person in staff if may(person, "rule_dispute")]
+        field: Any = self.fields["arbitrator"]
+        field.queryset = staff.filter(pk__in=able)
