@@ -3,13 +3,14 @@
 from datetime import timedelta
 
 from celery import shared_task
+from django.conf import settings
 
 from chain.models import Network
 from chain.services import indexer, networks, sender
 from core import leases
 
-# Longer than any healthy round; a dead worker's duty is free again after it.
-_LEASE = timedelta(seconds=60)
+# Longer than any healthy round; a dead worker's duty is free again after it. Safety does not rest on it.
+_LEASE = timedelta(seconds=settings.CHAIN_LEASE_SECONDS)
 
 
 def _network(network_id: int) -> Network:

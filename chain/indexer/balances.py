@@ -8,7 +8,7 @@ from django.db.models import Sum
 from chain.indexer import events
 from chain.indexer.reading import RangeRead, read_named
 from chain.indexer.store import touched_at
-from chain.models import Network, Token, TokenTransfer
+from chain.models import Token, TokenTransfer
 from chain.rpc.answers import hexadecimal
 from chain.rpc.client import Rpc
 from chain.rpc.errors import NodeError, RpcError, Unreachable
@@ -90,8 +90,3 @@ def known_balances(pairs: Iterable[Pair]) -> dict[Pair, int]:
 def _sum(token: int, **side: str) -> int:
     rows = TokenTransfer.objects.filter(token_id=token, final_block__isnull=False, **side)
     return int(rows.aggregate(total=Sum("amount"))["total"] or 0)
-
-
-def tokens_by_id(network: Network) -> dict[int, Token]:
-    """All tokens of a network."""
-    return {token.pk: token for token in Token.objects.filter(network=network)}

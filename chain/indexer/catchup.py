@@ -28,7 +28,7 @@ def step(network: Network, cursor: ScanCursor) -> bool:
     if not behind:
         return False
     start = behind[0].from_block
-    reads = _read(network, [row.address for row in behind], start, cursor.number)
+    reads = read_for(network, [row.address for row in behind], start, cursor.number)
     try:
         with transaction.atomic():
             _write(network, cursor, behind, reads)
@@ -37,7 +37,8 @@ def step(network: Network, cursor: ScanCursor) -> bool:
     return True
 
 
-def _read(network: Network, addresses: list[str], start: int, end: int) -> list[RangeRead]:
+def read_for(network: Network, addresses: list[str], start: int, end: int) -> list[RangeRead]:
+    """Transfers from and to `addresses` in a range that was read before, window by window."""
     reads: list[RangeRead] = []
     window = _WINDOW
     while start <= end:

@@ -7,11 +7,12 @@ from django.db import transaction
 from chain import hooks, selectors
 from chain.indexer import store
 from chain.indexer.reading import RangeRead, read_range
+from chain.indexer.windows import shrink, widen
 from chain.models import Block, Network, Reorg, ScanCursor
 from chain.rpc import pool
 from chain.rpc.answers import Header
 from chain.rpc.client import Heads, Rpc
-from chain.rpc.errors import BadAnswer, FinalConflict
+from chain.rpc.errors import BadAnswer, FinalConflict, RangeTooLarge
 from core import clock
 
 STEP = 40  # headers in one round
@@ -33,7 +34,10 @@ Plan = Header | RangeRead | Rewind | None
 def step(network: Network) -> bool:
     """Read the next blocks of the head, or go back to the common ancestor. True if anything changed."""
     cursor = ScanCursor.objects.filter(network=network, lane=ScanCursor.Lane.HEAD).first()
-    plan = pool.run(network, lambda rpc: _plan(rpc, cursor))
+    try:
+        plan = pool.run(network, lambda rpc: _plan(rpc, cursor))
+    except RangeTooLarge as error:
+        return cursor is not None and shrink(cursor, error, asked=min(STEP, cursor.window))
     if plan is None:
         return False
     try:
@@ -47,7 +51,7 @@ def step(network: Network) -> bool:
 def _plan(rpc: Rpc, cursor: ScanCursor | None) -> Plan:
     heads = rpc.heads()
     if cursor is None:
-        return _anchor(rpc.network, heads)
+        return heads.final
     if not _still_on_chain(rpc, cursor, heads):
         return _walk_back(rpc, cursor, heads)
     if heads.latest.number <= cursor.number:
@@ -55,10 +59,6 @@ def _plan(rpc: Rpc, cursor: ScanCursor | None) -> Plan:
     if heads.latest.number - cursor.number > LONGEST_CHASE and heads.final.number > cursor.number:
         return heads.final
     return _extend(rpc, cursor, heads)
-
-
-def _anchor(network: Network, heads: Heads) -> Header:
-    return heads.final
 
 
 def _still_on_chain(rpc: Rpc, cursor: ScanCursor, heads: Heads) -> bool:
@@ -70,7 +70,7 @@ def _still_on_chain(rpc: Rpc, cursor: ScanCursor, heads: Heads) -> bool:
 
 
 def _extend(rpc: Rpc, cursor: ScanCursor, heads: Heads) -> RangeRead:
-    end = min(heads.latest.number, cursor.number + STEP)
+    end = min(heads.latest.number, cursor.number + min(STEP, cursor.window))
     headers = rpc.headers(range(cursor.number + 1, end + 1))
     parent = cursor.hash
     for header in headers:
@@ -110,6 +110,7 @@ def _carry_out(network: Network, cursor: ScanCursor | None, plan: Header | Range
         _rewind(network, cursor, plan)
     elif isinstance(plan, RangeRead) and cursor:
         store.move_cursor(cursor, plan.last)
+        widen(cursor)
         stored = store.keep_range(network, plan)
         seen = {item.entry.key_in for item in stored if item.entry.key_in}
         hooks.ring_head_change(network.pk, {*seen, *selectors.pending_keys(network)})

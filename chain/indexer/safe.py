@@ -1,21 +1,20 @@
 """The safe lane: reads final blocks once, completely, and writes the sequence of final events."""
 
 from django.db import transaction
-from django.db.models import F
 
+from chain import selectors
 from chain.indexer import catchup, store
 from chain.indexer.balances import complete_by_balances
 from chain.indexer.reading import RangeRead, read_range
+from chain.indexer.windows import shrink, widen
 from chain.models import Block, Network, Provider, ScanCoverage, ScanCursor
 from chain.rpc import pool
 from chain.rpc.answers import Header
-from chain.rpc.client import Rpc
+from chain.rpc.client import Heads, Rpc
 from chain.rpc.errors import BadAnswer, FinalConflict, RangeTooLarge
 from chain.services import final
 from chain.services.alarms import raise_alarm
 from core import clock
-
-WIDEST, SMALLEST = 2000, 1
 
 
 def step(network: Network) -> bool:
@@ -32,7 +31,7 @@ def step(network: Network) -> bool:
     try:
         answer = pool.run(network, lambda rpc: _read(rpc, cursor))
     except RangeTooLarge as error:
-        return _shrink(network, cursor, error)
+        return shrink(cursor, error, asked=cursor.window)
     if answer is None:
         return caught_up
     read, provider = answer
@@ -63,8 +62,9 @@ def _start(network: Network) -> bool:
 
 
 def _read(rpc: Rpc, cursor: ScanCursor) -> tuple[RangeRead, Provider] | None:
-    top = rpc.heads().final
-    _check_forward(rpc, top)
+    heads = rpc.heads()
+    _check_forward(rpc, heads)
+    top = heads.final
     if top.number < cursor.number:
         return None
     if top.number == cursor.number:
@@ -86,16 +86,15 @@ def _same(cursor: ScanCursor, top: Header) -> None:
         raise FinalConflict(f"final block {cursor.number} has another hash now")
 
 
-def _check_forward(rpc: Rpc, top: Header) -> None:
-    """A node whose finality moves back is not fit to be asked."""
-    provider = rpc.provider
+def _check_forward(rpc: Rpc, heads: Heads) -> None:
+    """A node that is behind, or whose finality moves back, is not fit to be asked."""
+    provider, top = rpc.provider, heads.final
     if top.number < provider.final_number:
-        raise_alarm(
-            rpc.network,
-            "finality_moved_back",
-            str(rpc),
-            f"from {provider.final_number} to {top.number}",
-        )
+        seen = selectors.head(rpc.network)
+        if seen and heads.latest.number < seen[0]:
+            raise BadAnswer("the node is behind")
+        detail = f"from {provider.final_number} to {top.number}"
+        raise_alarm(rpc.network, "finality_moved_back", str(rpc), detail)
         raise BadAnswer("the final head moved back")
     Provider.objects.filter(pk=provider.pk, final_number__lt=top.number).update(final_number=top.number)
 
@@ -114,29 +113,10 @@ def _write(network: Network, cursor: ScanCursor, read: RangeRead, provider: Prov
                 created_at=clock.now(),
             )
             final.append(network, events)
-            _widen(cursor)
+            widen(cursor)
     except store.CursorMoved:
         return True
     except store.OtherBlock:
         # The head lane still holds the losing block; it walks back first, then the range is read again.
         return False
-    return True
-
-
-def _widen(cursor: ScanCursor) -> None:
-    if cursor.window < WIDEST:
-        ScanCursor.objects.filter(pk=cursor.pk).update(
-            window=min(WIDEST, cursor.window + cursor.window // 4 + 1)
-        )
-
-
-def _shrink(network: Network, cursor: ScanCursor, error: RangeTooLarge) -> bool:
-    """Ask for less next time; a single block that fails is an alarm, not a skip."""
-    if cursor.window == SMALLEST:
-        raise_alarm(network, "block_unreadable", str(cursor.number + 1), error.message)
-        return False
-    smaller = min(error.suggested or WIDEST, cursor.window // 2)
-    ScanCursor.objects.filter(pk=cursor.pk, version=cursor.version).update(
-        window=max(SMALLEST, smaller), version=F("version") + 1
-    )
     return True

@@ -110,7 +110,8 @@ def _note_block(row: Transaction, found: Found) -> bool:
     receipt, source = found.receipt, row.state
     if source == "mined" and row.mined_hash == receipt.block_hash:
         return False
-    row.mark_mined()
+    if source != "mined":
+        row.mark_mined()
     row.mined_attempt = found.attempt
     row.mined_number, row.mined_hash = receipt.block_number, receipt.block_hash
     row.gas_used, row.gas_price = receipt.gas_used, receipt.gas_price

@@ -1,0 +1,69 @@
+"""The nightly proof of completeness: every watched balance against the transfers we know."""
+
+from collections.abc import Iterator
+
+from django.db import transaction
+
+from chain.indexer import store
+from chain.indexer.balances import Pair, balances, known_balances
+from chain.indexer.catchup import read_for
+from chain.models import Network, ScanCursor, Token, WatchedAddress
+from chain.rpc import pool
+from chain.services import final
+from chain.services.alarms import raise_alarm, resolve_alarm
+
+_AT_ONCE = 200
+
+
+def check_balances(network: Network) -> int:
+    """Compare the balance of every watched address with its final transfers, at the safe cursor.
+
+    Where they differ the address is read again from its first block, and what was missing becomes final
+    events. Returns how many addresses still differ; each has an open alarm.
+    """
+    cursor = ScanCursor.objects.filter(network=network, lane=ScanCursor.Lane.SAFE).first()
+    if cursor is None:
+        return 0
+    left = 0
+    for pairs in _pairs(network):
+        wrong = _differing(network, pairs, cursor.number)
+        if wrong:
+            _read_again(network, sorted({account for _, account in wrong}), cursor)
+            left += _report(network, wrong, _differing(network, wrong, cursor.number))
+    return left
+
+
+def _pairs(network: Network) -> Iterator[list[Pair]]:
+    """(token, watched address) pairs, a portion at a time."""
+    tokens = list(Token.objects.filter(network=network).values_list("pk", flat=True))
+    rows = WatchedAddress.objects.filter(network=network, caught_up=True).order_by("pk")
+    last = 0
+    while portion := list(rows.filter(pk__gt=last)[:_AT_ONCE]):
+        last = portion[-1].pk
+        yield [(token, row.address) for row in portion for token in tokens]
+
+
+def _differing(network: Network, pairs: list[Pair], number: int) -> list[Pair]:
+    found = pool.run(network, lambda rpc: balances(rpc, pairs, number))
+    known = known_balances(pairs)
+    return [pair for pair in pairs if pair in found and found[pair] != known[pair]]
+
+
+def _read_again(network: Network, addresses: list[str], cursor: ScanCursor) -> None:
+    rows = WatchedAddress.objects.filter(network=network, address__in=addresses)
+    start = min(row.from_block for row in rows)
+    reads = read_for(network, addresses, start, cursor.number)
+    with transaction.atomic():
+        events = [event for read in reads for event in store.finalize(store.keep_range(network, read))]
+        found = final.append(network, events)
+    if found:
+        raise_alarm(network, "logs_withheld", "audit", f"{found} final events were missing")
+
+
+def _report(network: Network, wrong: list[Pair], still: list[Pair]) -> int:
+    for token, account in wrong:
+        if (token, account) in still:
+            raise_alarm(network, "balance_differs", account, f"token {token}")
+        else:
+            resolve_alarm(network, "balance_differs", account)
+    return len(still)

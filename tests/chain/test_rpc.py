@@ -1,0 +1,173 @@
+"""The client: no retries, no middleware, nothing believed unchecked, no network inside a transaction."""
+
+import pytest
+from django.db import transaction
+
+from chain.models import Network, Provider
+from chain.rpc import answers, pool, transport
+from chain.rpc.answers import Header, Log, Receipt, read_logs
+from chain.rpc.client import LogFilter
+from chain.rpc.errors import BadAnswer, NodeError, RangeTooLarge, Reverted, Unreachable, from_node
+from chain.services import networks
+from chain.txm.classify import SendAnswer, classify
+from core.netguard import NetworkInsideTransaction
+from tests.chain.fixtures import Engine
+from tests.chain.helpers import through
+from tests.chaos import rpcproxy
+
+HASH, ADDRESS = "0x" + "ab" * 32, "0x00000000000000000000000000000000000A11cE"
+RAW_LOG = {
+    "address": ADDRESS.lower(), "topics": [HASH], "data": "0x", "blockNumber": "0x5", "blockHash": HASH,
+    "transactionHash": HASH, "transactionIndex": "0x0", "logIndex": "0x2", "removed": False,
+}  # fmt: skip
+
+
+def test_no_retry_and_no_middleware_can_send_a_transaction_twice(engine: Engine) -> None:
+    assert transport.provider(engine.chain.url).exception_retry_configuration is None
+    with rpcproxy.running_proxy(engine.chain.url) as proxy:
+        proxy.on("eth_sendRawTransaction", rpcproxy.drop_request)
+        with pytest.raises(Unreachable):
+            transport.call(proxy.url, "eth_sendRawTransaction", ["0x00"])
+        assert proxy.calls == ["eth_sendRawTransaction"]
+
+
+def test_the_network_is_never_asked_inside_a_transaction(engine: Engine) -> None:
+    with transaction.atomic():
+        for ask in (
+            lambda: transport.call(engine.chain.url, "eth_chainId", []),
+            lambda: transport.batch(engine.chain.url, [("eth_chainId", [])]),
+            lambda: pool.run(engine.network, lambda rpc: rpc.heads()),
+        ):
+            with pytest.raises(NetworkInsideTransaction):
+                ask()
+
+
+def test_urls_are_redacted() -> None:
+    url = "https://user:secret@node.example:8443/v3/key?token=abc"
+    assert transport.redacted(url) == "https://node.example:8443"
+    assert str(Provider(url=url)) == "https://node.example:8443"
+
+
+def test_a_failure_never_shows_the_url(engine: Engine) -> None:
+    with pytest.raises(Unreachable) as caught:
+        transport.call("http://127.0.0.1:1/v3/secret", "eth_chainId", [])
+    assert "secret" not in f"{caught.value!r} {caught.value.__cause__!r}"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"removed": True}, {"topics": "0x"}, {"topics": ["0x12"]}, {"address": "0x12"}, {"blockNumber": 5},
+     {"blockNumber": "0x"}, {"data": "0xzz"}, {"blockHash": None}, {"logIndex": None}],
+)  # fmt: skip
+def test_a_log_with_a_wrong_field_makes_the_answer_unusable(change: dict[str, object]) -> None:
+    assert Log.read(RAW_LOG).index == 2
+    with pytest.raises(BadAnswer):
+        Log.read({**RAW_LOG, **change})
+
+
+def test_a_log_twice_or_two_hashes_for_a_block_make_the_answer_unusable() -> None:
+    with pytest.raises(BadAnswer):
+        read_logs([RAW_LOG, RAW_LOG])
+    with pytest.raises(BadAnswer):
+        read_logs([RAW_LOG, {**RAW_LOG, "logIndex": "0x3", "blockHash": "0x" + "cd" * 32}])
+
+
+def test_a_receipt_must_be_the_one_asked_for_and_hold_only_its_own_logs() -> None:
+    raw = {"transactionHash": HASH, "blockNumber": "0x5", "blockHash": HASH, "status": "0x1",
+           "gasUsed": "0x1", "effectiveGasPrice": "0x1", "logs": [RAW_LOG]}  # fmt: skip
+    receipt = Receipt.read(raw, HASH)
+    assert receipt.ordinal(Log.read(RAW_LOG)) == 0
+    for change in ({"transactionHash": "0x" + "cd" * 32}, {"status": None}, {"status": "0x2"},
+                   {"logs": [{**RAW_LOG, "transactionHash": "0x" + "cd" * 32}]}):  # fmt: skip
+        with pytest.raises(BadAnswer):
+            Receipt.read({**raw, **change}, HASH)
+    with pytest.raises(BadAnswer):
+        receipt.ordinal(Log.read({**RAW_LOG, "logIndex": "0x9"}))
+
+
+@pytest.mark.parametrize("value", [None, 5, "5", "0x", "0xzz", "0x" + "f" * 65])
+def test_only_quantities_are_quantities(value: object) -> None:
+    with pytest.raises(BadAnswer):
+        answers.quantity(value, "it")
+    with pytest.raises(BadAnswer):
+        Header.read({"number": value})
+
+
+def test_a_filter_admits_only_what_was_asked_for() -> None:
+    log = Log.read({**RAW_LOG, "topics": [HASH, "0x" + "01" * 32]})
+    assert LogFilter([ADDRESS], [[HASH], None]).admits(log)
+    assert not LogFilter([ADDRESS], [[HASH], ["0x" + "02" * 32]]).admits(log)
+    assert not LogFilter([ADDRESS], [[HASH], None, [HASH]]).admits(log)
+    assert not LogFilter([], [[HASH]]).admits(log)
+
+
+@pytest.mark.parametrize(
+    ("text", "meaning"),
+    [
+        ("already known", SendAnswer.KNOWN),  # geth
+        ("AlreadyKnown", SendAnswer.KNOWN),  # nethermind
+        ("known transaction: 0xabc", SendAnswer.KNOWN),  # besu, older geth
+        ("transaction already imported", SendAnswer.KNOWN),  # anvil
+        ("replacement transaction underpriced", SendAnswer.REPLACEMENT),  # geth, erigon, reth, anvil
+        ("ReplacementNotAllowed", SendAnswer.REPLACEMENT),  # nethermind
+        ("nonce too low: next nonce 5, tx nonce 4", SendAnswer.NONCE_LOW),  # geth
+        ("OldNonce", SendAnswer.NONCE_LOW),  # nethermind
+        ("nonce too high", SendAnswer.NONCE_HIGH),
+        ("transaction underpriced: tip needed 1, tip permitted 0", SendAnswer.UNDERPRICED),
+        ("FeeTooLow, EffectivePriorityFeePerGas too low", SendAnswer.UNDERPRICED),
+        ("max fee per gas less than block base fee", SendAnswer.UNDERPRICED),
+        ("insufficient funds for gas * price + value: balance 0", SendAnswer.FUNDS),
+        ("Insufficient funds for gas * price + value", SendAnswer.FUNDS),  # anvil
+        ("tx fee (1.20 ether) exceeds the configured cap (1.00 ether)", SendAnswer.FEE_CAP),
+        ("intrinsic gas too low", SendAnswer.INVALID),
+        ("invalid sender", SendAnswer.INVALID),
+        ("txpool is full", SendAnswer.AMBIGUOUS),
+        ("internal error", SendAnswer.AMBIGUOUS),
+        ("", SendAnswer.AMBIGUOUS),
+    ],
+)
+def test_send_errors_are_understood(text: str, meaning: SendAnswer) -> None:
+    assert classify(text) == meaning
+
+
+@pytest.mark.parametrize(
+    ("text", "blocks"),
+    [
+        ("query returned more than 10000 results", None),
+        ("block range is too wide, maximum is 500 blocks", 500),
+        ("Log response size exceeded. this block range should work: [0x1, 0x10]", 16),
+        ("exceed maximum block range: 5000", 5000),
+    ],
+)
+def test_a_window_is_read_from_the_refusal(text: str, blocks: int | None) -> None:
+    error = from_node("eth_getLogs", {"code": -32000, "message": text})
+    assert isinstance(error, RangeTooLarge)
+    assert error.suggested == blocks
+
+
+def test_a_revert_gives_the_contracts_words() -> None:
+    words = "0x08c379a0" + f"{32:064x}" + f"{5:064x}" + b"paused".hex()[:10].ljust(64, "0")
+    error = from_node("eth_call", {"code": 3, "message": "execution reverted", "data": words})
+    assert isinstance(error, Reverted)
+    assert error.reason == "pause"
+    assert isinstance(from_node("eth_call", {"code": -32000, "message": "missing trie node"}), NodeError)
+
+
+@pytest.mark.parametrize("flaw", ["chain", "code", "finality", "silent"])
+def test_a_worker_refuses_a_network_that_is_not_the_configured_one(engine: Engine, flaw: str) -> None:
+    """D9"""
+    engine.mine(10)
+    networks.verify(engine.network)
+    with rpcproxy.running_proxy(engine.chain.url) as proxy:
+        through(engine, proxy.url)
+        if flaw == "chain":
+            proxy.on("eth_chainId", rpcproxy.result("0x1"))
+        elif flaw == "code":
+            proxy.on("eth_getCode", rpcproxy.result("0x6000"))
+        elif flaw == "silent":
+            proxy.on("*", rpcproxy.drop_request)
+        else:
+            latest = engine.chain.rpc("eth_getBlockByNumber", "latest", False)
+            proxy.on("eth_getBlockByNumber", rpcproxy.result(latest))
+        with pytest.raises(networks.UnfitNode):
+            networks.ensure_verified(Network.objects.get())

@@ -1,0 +1,106 @@
+"""`kill -9` of the real Celery worker between signing, committing, broadcasting and marking."""
+
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from payments.models import Escrow
+from payments.services import payouts
+from tests.chain.fixtures import USDT
+from tests.chaos import once
+from tests.chaos.workers import Crew, until
+from tests.payments.fixtures import Desk, actor
+
+TIMES = 10
+POINTS = (
+    "assign:signed",
+    "assign:committed",
+    "broadcast:sent",
+    "broadcast:marked",
+    "confirm:before_commit",
+    "project:before_commit",
+)
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_a_worker_killed_ten_times_pays_each_escrow_once(
+    desk: Desk, crew: Callable[..., Crew], tmp_path: Path, point: str
+) -> None:
+    """The whole worker dies, pool process and all, and is started again by its supervisor."""
+    escrows = ten_funded(desk)
+    flag = tmp_path / "armed"
+    team = crew(CRASH_POINT=point, CRASH_POINT_FLAG=str(flag), CRASH_POINT_SCOPE="group")
+    team.beat()
+    worker = team.worker()
+
+    for number, escrow in enumerate(escrows, start=1):
+        flag.touch()
+        release(desk, escrow)
+        until(
+            lambda number=number: len(worker.deaths) == number,
+            f"kill {number} at {point}",
+            meanwhile=lambda: (desk.engine.chain.mine(1), team.tend()),
+        )
+        assert not flag.exists()
+    finish(desk, team, escrows)
+
+    assert worker.deaths == [-signal.SIGKILL] * TIMES
+    once.check_paid_once(desk, escrows)
+    assert once.check_nonces(desk) == TIMES
+
+
+@pytest.mark.parametrize("point", ["assign:committed", "broadcast:sent"])
+def test_a_task_killed_ten_times_under_a_living_worker_pays_each_escrow_once(
+    desk: Desk, crew: Callable[..., Crew], tmp_path: Path, point: str
+) -> None:
+    """Only the pool process dies: the worker replaces it and puts the task back into its queue."""
+    escrows = ten_funded(desk)
+    flag = tmp_path / "armed"
+    team = crew(CRASH_POINT=point, CRASH_POINT_FLAG=str(flag))
+    team.beat()
+    worker = team.worker()
+
+    for number, escrow in enumerate(escrows, start=1):
+        flag.touch()
+        release(desk, escrow)
+        until(
+            lambda number=number: team.pool_kills() == number and not flag.exists(),
+            f"kill {number} at {point}",
+            meanwhile=lambda: desk.engine.chain.mine(1),
+        )
+    finish(desk, team, escrows)
+
+    assert team.pool_kills() == TIMES
+    assert worker.deaths == []
+    once.check_paid_once(desk, escrows)
+    assert once.check_nonces(desk) == TIMES
+
+
+def ten_funded(desk: Desk) -> list[Escrow]:
+    """Ten escrows with their money, each of another amount."""
+    found = []
+    for number in range(TIMES):
+        escrow = desk.agreed((100 + number) * USDT).escrows.get()
+        desk.pay(escrow)
+        found.append(escrow)
+    desk.settle()
+    assert {desk.state(escrow) for escrow in found} == {"funded"}
+    return found
+
+
+def release(desk: Desk, escrow: Escrow) -> None:
+    """The buyer releases all of it."""
+    payouts.release(escrow_id=escrow.pk, role="buyer", acting=actor(desk.cast.buyer))
+
+
+def finish(desk: Desk, team: Crew, escrows: list[Escrow]) -> None:
+    """The workers alone, without the test's hand, bring every escrow to its end."""
+    wanted = {"released"}
+    until(
+        lambda: set(Escrow.objects.values_list("state", flat=True)) == wanted,
+        "every escrow was released",
+        meanwhile=lambda: (desk.engine.chain.mine(1), team.tend()),
+    )
+    assert len(escrows) == Escrow.objects.count()
