@@ -23,8 +23,8 @@ class Target:
 
 
 TARGETS = (
-    Target("Escrow", "Escrow.sol", "default"),
-    Target("Vault", "Vault.sol", "default"),
+    Target("Escrow", "Escrow.sol", "release"),
+    Target("Vault", "Vault.sol", "release"),
     Target("TestUSDT", "TestUSDT.sol", "token"),
 )
 

@@ -116,7 +116,7 @@ def settle(
     seller_signature: bytes,
 ) -> bytes:
     """Divides the remainder as both parties signed (`rulings.settlement_digest`). Anyone."""
-    return _call("settle", terms, to_seller, to_buyer, deadline, buyer_signature, seller_signature)
+    return _call("settle", terms, (to_seller, to_buyer, deadline), buyer_signature, seller_signature)
 
 
 def pay_leg(terms: Terms, *, kind: LegKind | int) -> bytes:

@@ -2,7 +2,7 @@
 pragma solidity 0.8.37;
 
 import {How} from "./Core.sol";
-import {Messages, Ruling} from "./Messages.sol";
+import {Messages, Ruling, Settlement} from "./Messages.sol";
 import {Recovery} from "./Recovery.sol";
 import {Signatures} from "./Signatures.sol";
 import {BUYER, DELIVERED, DISPUTED, OPEN, SELLER, Slot, State} from "./Slots.sol";
@@ -181,20 +181,18 @@ contract Escrow is Recovery {
     /// @notice Both parties signed how to divide the remainder. Anyone submits, at any time, funded.
     function settle(
         Terms calldata t,
-        uint256 toSeller,
-        uint256 toBuyer,
-        uint256 deadline,
+        Settlement calldata m,
         bytes calldata buyerSignature,
         bytes calldata sellerSignature
     ) external nonReentrant {
         (bytes32 id, address vault, Slot s) = _open(t);
-        if (block.timestamp > deadline) revert TooLate();
+        if (block.timestamp > m.deadline) revert TooLate();
         uint256 left = s.left();
-        if (toSeller > left || toBuyer != left - toSeller) revert WrongAmount();
-        bytes32 digest = Messages.settlement(id, toSeller, toBuyer, left, s.seq(), deadline);
+        if (m.toSeller > left || m.toBuyer != left - m.toSeller) revert WrongAmount();
+        bytes32 digest = Messages.settlement(id, m, s.seq());
         if (!Signatures.signedBy(t.buyer(), digest, buyerSignature)) revert Signatures.BadSignature(BUYER);
         if (!Signatures.signedBy(t.seller(), digest, sellerSignature)) revert Signatures.BadSignature(SELLER);
-        _decide(t, id, vault, s, toSeller, toBuyer, How.SETTLEMENT, true);
+        _decide(t, id, vault, s, m.toSeller, m.toBuyer, How.SETTLEMENT, true);
     }
 
     // ---- several at once, and reading ----------------------------------------------------------------------
@@ -237,8 +235,8 @@ contract Escrow is Recovery {
     }
 
     /// @notice The packed slot, see `Slots`. Zero: untouched, or settled if the vault has code.
-    function slotOf(bytes32 id) external view returns (Slot) {
-        return _slots[id];
+    function slotOf(bytes32 id) external view returns (uint256) {
+        return Slot.unwrap(_slots[id]);
     }
 
     /// @notice The state that the next action would find, and whether the escrow is settled.

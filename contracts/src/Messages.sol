@@ -11,6 +11,13 @@ struct Ruling {
     uint256 deadline;
 }
 
+/// @notice What both parties sign. `toSeller + toBuyer` is the remainder.
+struct Settlement {
+    uint256 toSeller;
+    uint256 toBuyer;
+    uint256 deadline;
+}
+
 /// @notice EIP-712 messages. The domain binds this chain and this contract; every message binds its escrow id.
 library Messages {
     bytes32 internal constant DOMAIN_TYPEHASH =
@@ -34,15 +41,11 @@ library Messages {
         );
     }
 
-    function settlement(
-        bytes32 id,
-        uint256 toSeller,
-        uint256 toBuyer,
-        uint256 left,
-        uint256 seq,
-        uint256 deadline
-    ) internal view returns (bytes32) {
-        return _digest(keccak256(abi.encode(SETTLEMENT_TYPEHASH, id, toSeller, toBuyer, left, seq, deadline)));
+    function settlement(bytes32 id, Settlement calldata m, uint256 seq) internal view returns (bytes32) {
+        uint256 left = m.toSeller + m.toBuyer;
+        return _digest(
+            keccak256(abi.encode(SETTLEMENT_TYPEHASH, id, m.toSeller, m.toBuyer, left, seq, m.deadline))
+        );
     }
 
     function domainSeparator() internal view returns (bytes32) {

@@ -10,6 +10,7 @@ import {Terms} from "../src/Terms.sol";
 
 /// @notice The cheats of the test machine that these tests use.
 interface Vm {
+    function deployCode(string calldata) external returns (address);
     function warp(uint256) external;
     function chainId(uint256) external;
     function prank(address) external;
@@ -74,18 +75,17 @@ abstract contract Base {
 
     function setUp() public virtual {
         vm.warp(START);
-        escrow = new Escrow();
-        vm.startPrank(address(this));
-        usdt = new TestUSDT();
-        vm.stopPrank();
-        _own(usdt);
+        // by name: embedding the code in every test would compile it as often
+        escrow = Escrow(vm.deployCode("Escrow.sol:Escrow"));
+        usdt = newToken();
         buyer = vm.addr(BUYER_KEY);
         seller = vm.addr(SELLER_KEY);
         _makeSeats(3);
     }
 
     /// The token belongs to whoever signed its deployment; here that is the runner.
-    function _own(TestUSDT token) internal {
+    function newToken() internal returns (TestUSDT token) {
+        token = TestUSDT(vm.deployCode("TestUSDT.sol:TestUSDT"));
         address was = token.owner();
         vm.prank(was);
         token.transferOwnership(address(this));
