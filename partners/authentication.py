@@ -1,6 +1,7 @@
 """Who calls the API: a partner, through one of its keys."""
 
 from dataclasses import dataclass
+from typing import cast
 
 import structlog
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
@@ -36,6 +37,11 @@ class Caller:
     def actor(self) -> Actor:
         """Named in everything that this caller changes."""
         return Actor("partner", self.partner.pk, self.partner.name)
+
+
+def caller_of(request: Request) -> Caller:
+    """Who calls; only for views behind `ApiKeyAuthentication`."""
+    return cast(Caller, request.user)
 
 
 class ApiKeyAuthentication(BaseAuthentication):

@@ -15,7 +15,7 @@ from rest_framework.response import Response
 
 from core import clock
 from core.errors import Conflict, DomainError, Invalid
-from partners.authentication import Caller
+from partners.authentication import Caller, caller_of
 from partners.models import IdempotencyRecord
 
 HEADER = "Idempotency-Key"
@@ -37,15 +37,16 @@ def idempotent(handler: Handler) -> Handler:
 
     @wraps(handler)
     def wrapper(view: Any, request: Request, *args: Any, **kwargs: Any) -> Response:
+        caller = caller_of(request)
         key = _key(request)
         fingerprint = _fingerprint(request)
         with transaction.atomic():
-            _claim(request.user, key)
-            record = _find(request.user, key)
+            _claim(caller, key)
+            record = _find(caller, key)
             if record is not None:
                 return _replay(record, fingerprint)
             response = handler(view, request, *args, **kwargs)
-            _store(request.user, key, fingerprint, response)
+            _store(caller, key, fingerprint, response)
         return response
 
     wrapper.is_idempotent = True  # type: ignore[attr-defined]  # read by the schema

@@ -59,7 +59,7 @@ class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-c
 class ApiSchema(AutoSchema):
     """Reads from the view what no serializer says: the scope, idempotency and preconditions."""
 
-    def get_override_parameters(self) -> list[OpenApiParameter]:
+    def get_override_parameters(self) -> list[Any]:
         handler = getattr(self.view, self.method.lower())
         found = list(super().get_override_parameters())
         if getattr(handler, "is_idempotent", False):

@@ -1,9 +1,10 @@
 """What every view of the API shares: key, scope, limits, preconditions."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from django.http import HttpRequest
+from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import NotFound, Throttled
 from rest_framework.permissions import BasePermission, IsAuthenticated
 from rest_framework.request import Request
@@ -11,7 +12,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from core.errors import Forbidden
-from partners.authentication import ApiKeyAuthentication, Caller
+from partners.authentication import ApiKeyAuthentication, Caller, caller_of
 from partners.models import Scope
 from partners.throttling import AddressThrottle, KeyThrottle, WindowThrottle
 
@@ -22,7 +23,7 @@ class HasScope(BasePermission):
     def has_permission(self, request: Request, view: APIView) -> bool:
         scopes: Mapping[str, str] = getattr(view, "scopes", {})
         needed = scopes.get(request.method or "")
-        if needed and needed not in request.user.key.scopes:
+        if needed and needed not in caller_of(request).key.scopes:
             raise Forbidden("scope_missing", f"This needs a key with the scope “{needed}”.")
         return True
 
@@ -31,8 +32,8 @@ class ApiView(APIView):
     """A view for partners. `scopes` names for each method what the key must carry."""
 
     scopes: ClassVar[Mapping[str, str]] = {"GET": Scope.READ, "HEAD": Scope.READ}
-    authentication_classes = (ApiKeyAuthentication,)
-    permission_classes = (IsAuthenticated, HasScope)
+    authentication_classes: Sequence[type[BaseAuthentication]] = (ApiKeyAuthentication,)
+    permission_classes: Sequence[type[BasePermission]] = (IsAuthenticated, HasScope)
     metadata_class = None  # OPTIONS tells nothing that the schema does not tell better
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
@@ -54,8 +55,7 @@ class ApiView(APIView):
     @property
     def caller(self) -> Caller:
         """The partner behind the key, in the key's mode."""
-        caller: Caller = self.request.user
-        return caller
+        return caller_of(self.request)
 
     def _limit(self, request: Request, limit: WindowThrottle) -> None:
         self._limits.append(limit)
@@ -70,7 +70,7 @@ class NothingHere(ApiView):
     permission_classes = ()
     schema = None
 
-    def _refuse(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+    def _refuse(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Response:
         raise NotFound
 
     get = post = put = patch = delete = head = options = trace = _refuse

@@ -3,6 +3,7 @@
 from typing import Any
 
 from payments import selectors
+from payments.api.reading import waiting_of
 from payments.models import Deal, Escrow, Party, Role
 from payments.services.deals import ACCEPT
 from payments.states import DealState
@@ -17,8 +18,7 @@ def of_deal(deal: Deal) -> list[dict[str, Any]]:
         return [_shown(selectors.Action("cancel", Role.BUYER))]
     if deal.state != DealState.PROPOSED:
         return []
-    waiting = deal.waiting  # type: ignore[attr-defined]  (set by reading.with_deadlines)
-    due = next((wait.due_at for wait in waiting if wait.kind == ACCEPT), None)
+    due = next((wait.due_at for wait in waiting_of(deal) if wait.kind == ACCEPT), None)
     newest = max(deal.versions.all(), key=lambda version: version.number).hash
     found = []
     for party in deal.parties.all():
@@ -31,10 +31,9 @@ def of_deal(deal: Deal) -> list[dict[str, Any]]:
 def of_escrow(escrow: Escrow) -> list[dict[str, Any]]:
     """The actions of both sides; `by_partner` where the side delegated it to the partner."""
     delegated = {party.role for party in escrow.deal.parties.all() if party.delegated}
-    waiting = escrow.waiting  # type: ignore[attr-defined]  (set by reading.with_deadlines)
     return [
         _shown(action, by_partner=action.name in DELEGATED and action.actor in delegated)
-        for action in selectors.actions_for(escrow, waiting)
+        for action in selectors.actions_for(escrow, waiting_of(escrow))
     ]
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import django_filters
 from django.db.models import QuerySet
+from django_filters.filterset import FilterSet
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework.request import Request
 
@@ -17,12 +18,14 @@ _PAGING = ("cursor", "limit")
 _BOUNDS = {"gte": "at or after", "gt": "after", "lte": "at or before", "lt": "before"}
 
 
-class CreatedFilter(django_filters.FilterSet):
+class CreatedFilter(FilterSet):
     """`created[gte]` and its three sisters, RFC 3339."""
 
 
+# Names with brackets cannot be class attributes.
+_declared: dict[str, Any] = CreatedFilter.declared_filters  # type: ignore[attr-defined]
 for _bound in _BOUNDS:
-    CreatedFilter.declared_filters[f"created[{_bound}]"] = django_filters.IsoDateTimeFilter(
+    _declared[f"created[{_bound}]"] = django_filters.IsoDateTimeFilter(
         field_name="created", lookup_expr=_bound
     )
 
@@ -55,9 +58,9 @@ class EventFilter(CreatedFilter):
 def filtered_page(request: Request, rows: QuerySet[Any], filters: type[CreatedFilter]) -> Page:
     """One page of what the query asks for. Raises 400 that names every parameter it does not understand."""
     given = request.query_params
-    known = set(filters.base_filters) | set(_PAGING)
+    known = set(_all(filters)) | set(_PAGING)
     errors = [_error(name, "There is no such parameter.") for name in given if name not in known]
-    chosen = filters(given, queryset=rows)
+    chosen: Any = filters(given, queryset=rows)
     if not chosen.is_valid():
         errors += [_error(name, str(texts[0])) for name, texts in chosen.errors.items()]
     if errors:
@@ -73,10 +76,15 @@ def parameters(filters: type[CreatedFilter]) -> list[OpenApiParameter]:
         OpenApiParameter("cursor", str, description="`next_cursor` of the page before."),
         OpenApiParameter("limit", int, description=f"1 to {LARGEST}, default {USUAL}."),
     ]
-    for name, item in filters.base_filters.items():
+    for name, item in _all(filters).items():
         options = [value for value, _ in item.extra.get("choices", [])] or None
         text = f"Created {_BOUNDS[item.lookup_expr]} this instant, RFC 3339." if "[" in name else ""
         found.append(OpenApiParameter(name, str, enum=options, description=text))
+    return found
+
+
+def _all(filters: Any) -> dict[str, Any]:
+    found: dict[str, Any] = filters.base_filters
     return found
 
 

@@ -88,7 +88,7 @@ class DealInput(Strict):
     description = serializers.CharField(max_length=20_000, help_text="What is delivered, in markdown.")
     network = serializers.SlugField(help_text="The network's slug.")
     token = serializers.CharField(max_length=42, default="USDT", help_text="Symbol or contract address.")
-    milestones = MilestoneInput(many=True, min_length=1, max_length=MAX_MILESTONES)
+    milestones = serializers.ListField(child=MilestoneInput(), min_length=1, max_length=MAX_MILESTONES)
     buyer = PartyInput()
     seller = PartyInput()
     fee_payer = serializers.ChoiceField(Role.choices, default=str(Role.SELLER))

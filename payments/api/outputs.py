@@ -236,7 +236,7 @@ class EventOut(serializers.Serializer[OutboxEvent]):
     livemode = serializers.SerializerMethodField()
     deal = serializers.CharField(source="group_id")
     sequence = serializers.IntegerField(help_text="Counts up within the deal; a gap means you missed one.")
-    data = serializers.DictField(source="payload")
+    data = serializers.DictField(source="payload")  # type: ignore[assignment]  # a member, not the result
 
     def get_object(self, event: OutboxEvent) -> str:
         return "event"
@@ -253,19 +253,24 @@ class _Listed(serializers.Serializer[Any]):
 class DealList(_Listed):
     """Deals, newest first."""
 
-    data = DealOut(many=True)
+    data = DealOut(many=True)  # type: ignore[assignment]  # a member, not the result
 
 
 class EscrowList(_Listed):
     """Escrows, newest first."""
 
-    data = EscrowOut(many=True)
+    data = EscrowOut(many=True)  # type: ignore[assignment]  # a member, not the result
 
 
 class EventList(_Listed):
     """Events, newest first."""
 
-    data = EventOut(many=True)
+    data = EventOut(many=True)  # type: ignore[assignment]  # a member, not the result
+
+
+def event_json(event: OutboxEvent, *, livemode: bool) -> Json:
+    shown: Any = EventOut(event, context={"livemode": livemode})
+    return dict(shown.data)
 
 
 def deal_json(deal: Deal) -> Json:

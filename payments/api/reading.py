@@ -50,7 +50,8 @@ def one_deal(caller: Caller, deal_id: str) -> Deal:
     found = deals_of(caller).filter(pk=deal_id).first()
     if found is None:
         raise NotFound("deal_not_found", "There is no such deal.")
-    return with_deadlines([found])[0]
+    with_deadlines([found])
+    return found
 
 
 def one_escrow(caller: Caller, escrow_id: str) -> Escrow:
@@ -58,10 +59,11 @@ def one_escrow(caller: Caller, escrow_id: str) -> Escrow:
     found = escrows_of(caller).filter(pk=escrow_id).first()
     if found is None:
         raise NotFound("escrow_not_found", "There is no such escrow.")
-    return with_deadlines([found])[0]
+    with_deadlines([found])
+    return found
 
 
-def with_deadlines(rows: Sequence[Any]) -> Sequence[Any]:
+def with_deadlines(rows: Sequence[Any]) -> None:
     """Give each row `waiting`: its deadlines that still run, soonest first, in one query."""
     by_subject: dict[str, list[Deadline]] = defaultdict(list)
     ids = [row.pk for row in rows]
@@ -70,4 +72,9 @@ def with_deadlines(rows: Sequence[Any]) -> Sequence[Any]:
         by_subject[deadline.subject_id].append(deadline)
     for row in rows:
         row.waiting = by_subject[row.pk]
-    return rows
+
+
+def waiting_of(row: Any) -> Sequence[Deadline]:
+    """What `with_deadlines` has read for this row."""
+    waiting: Sequence[Deadline] = row.waiting
+    return waiting

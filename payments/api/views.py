@@ -1,5 +1,6 @@
 """Deals, escrows and events for partners. Every change is one call of a service."""
 
+from functools import partial
 from typing import Any, ClassVar
 
 from django.db import IntegrityError, transaction
@@ -23,9 +24,9 @@ from payments.api.outputs import (
     EscrowList,
     EscrowOut,
     EventList,
-    EventOut,
     deal_json,
     escrow_json,
+    event_json,
 )
 from payments.locks import lock_escrow
 from payments.models import Deal, Escrow, Role
@@ -225,8 +226,7 @@ class Events(ApiView):
     def get(self, request: Request) -> Response:
         """Everything that happened to your deals, newest first, to catch up after an outage."""
         found = filtered_page(request, reading.events_of(self.caller), EventFilter)
-        context = {"livemode": self.caller.livemode}
-        return Response(found.as_json(lambda event: dict(EventOut(event, context=context).data)))
+        return Response(found.as_json(partial(event_json, livemode=self.caller.livemode)))
 
 
 def _units(request: Request, escrow: Escrow) -> int | None:

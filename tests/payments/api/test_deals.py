@@ -5,6 +5,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from core import clock
 from payments.models import Deal
@@ -179,3 +181,18 @@ def test_events_tell_what_happened_in_order(market: Market) -> None:
     assert {"deal.proposed", "deal.agreed"} <= {event["type"] for event in events}
     only = market.get("events", type="escrow.*").json()["data"]
     assert only and all(event["type"].startswith("escrow.") for event in only)
+
+
+@pytest.mark.parametrize("name", ["deals", "escrows", "events"])
+def test_a_longer_list_asks_the_database_no_more_often(
+    market: Market, name: str, django_assert_max_num_queries: Any
+) -> None:
+    for _ in range(2):
+        market.agreed()
+    with CaptureQueriesContext(connection) as few:
+        market.get(name)
+        asked = len(few)
+    for _ in range(3):
+        market.agreed()
+    with django_assert_max_num_queries(asked):
+        market.get(name)
