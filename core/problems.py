@@ -14,6 +14,8 @@ from core.errors import DomainError, FieldError
 
 log = structlog.get_logger(__name__)
 MEDIA_TYPE = "application/problem+json"
+# Where the kinds of refusals are explained.
+TYPES = "/api/v1/reference"
 
 _BY_STATUS = {
     400: ("malformed", "The request is malformed"),
@@ -75,7 +77,7 @@ def problem(
     """One problem document as a response."""
     request_id = structlog.contextvars.get_contextvars().get("request_id", "")
     body = {
-        "type": f"/docs/errors#{code}",
+        "type": f"{TYPES}#{code}",
         "title": title,
         "status": status_code,
         "detail": detail,

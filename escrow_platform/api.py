@@ -13,7 +13,7 @@ from drf_spectacular.validation import validate_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from escrow_platform.reference import sections
+from escrow_platform.reference import problems, sections
 from partners.views import ApiView, nothing_here
 
 
@@ -40,7 +40,11 @@ class Schema(ApiView):
 
 def reference(request: HttpRequest) -> HttpResponse:
     """The same document for people."""
-    context = {"info": document()["info"], "sections": sections(document())}
+    context = {
+        "info": document()["info"],
+        "sections": sections(document()),
+        "problems": problems(document()),
+    }
     return render(request, "api/reference.html", context)
 
 

@@ -45,6 +45,16 @@ class Operation:
 
 
 @dataclass(frozen=True, slots=True)
+class Problem:
+    """One kind of refusal, by its commonest code."""
+
+    status: int
+    code: str
+    title: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
 class Section:
     """Operations about one kind of object."""
 
@@ -65,6 +75,16 @@ def sections(document: Document) -> list[Section]:
         Section(tag.capitalize(), [operation for _, operation in group])
         for tag, group in groupby(found, key=lambda item: item[0])
     ]
+
+
+def problems(document: Document) -> list[Problem]:
+    """The refusals that every operation may answer with, by status."""
+    examples = [
+        media["example"]
+        for response in document["components"]["responses"].values()
+        for media in response["content"].values()
+    ]
+    return [Problem(item["status"], item["code"], item["title"], item["detail"]) for item in examples]
 
 
 def _operation(document: Document, path: str, verb: str, operation: Document) -> Operation:

@@ -31,6 +31,7 @@ def duties() -> list[Duty]:
         Duty("deadlines", "payments.tasks.run_deadlines", 1),
         Duty("outbox", "payments.tasks.drain_outbox", 1),
         Duty("disputes", "disputes.sweep", 30),
+        Duty("idempotency", "partners.forget_old_answers", 3600),
         Duty("schedule", "escrow_platform.tasks.sync_schedule", 60),
     ]
     for network in Network.objects.filter(enabled=True).order_by("pk"):

@@ -7,7 +7,7 @@ from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiParameter
 
-from core.problems import MEDIA_TYPE
+from core.problems import MEDIA_TYPE, TYPES
 
 _VERBS = ("get", "post", "put", "patch", "delete")
 _REQUEST_ID = "5f1c9e0e-6a39-4c39-9d0c-6a2f6f4cbb0a"
@@ -104,7 +104,7 @@ def _possible(path: str, verb: str, operation: dict[str, Any]) -> Iterator[int]:
 def _problem_response(code: int) -> dict[str, Any]:
     name, title, detail, errors = _DOCUMENTED[code]
     example = {
-        "type": f"/docs/errors#{name}",
+        "type": f"{TYPES}#{name}",
         "title": title,
         "status": code,
         "detail": detail,
