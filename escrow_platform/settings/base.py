@@ -130,6 +130,8 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "visibility_timeout": 300,
     "socket_connect_timeout": 1,
     "socket_timeout": 5,
+    # A doorbell is rung once: without this a dead Redis holds every request for six seconds.
+    "max_retries": 0,
 }
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
@@ -234,6 +236,8 @@ API_BODY_LIMIT = 256_000
 KEYSTORE_PASSWORD = env.str("KEYSTORE_PASSWORD", default="")
 KEYSTORE_LIGHT = False
 CRASH_POINTS_ENABLED = False
+# How long the duties of a killed worker rest before another takes them over.
+CHAIN_LEASE_SECONDS = 60
 RPC_URL = env.str("RPC_URL", default="http://127.0.0.1:8545")
 
 # The platform's rules; the reasons are in docs/rules.md ----------------------------------------------
