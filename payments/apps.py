@@ -16,6 +16,7 @@ class PaymentsConfig(AppConfig):
         hooks.on_final(project_network.delay)
         hooks.on_head_change(show_heads.delay)
         register_handler(deals.ACCEPT, deals.expire_unanswered)
+        register_handler(clocks.OPEN, escrows.open_due)
         register_handler(clocks.PAY, escrows.expire_unpaid)
         register_handler(clocks.DELIVER, payouts.open_take_back)
         register_handler(clocks.UNDELIVERED, payouts.refund_undelivered)
@@ -23,3 +24,4 @@ class PaymentsConfig(AppConfig):
         register_handler(clocks.MARK, delivery.mark_due)
         register_handler(clocks.ANSWER_REFUND, payouts.refund_unanswered)
         register_handler(clocks.LATE_MONEY, late.return_late)
+        register_handler(clocks.SURPLUS, late.sweep_held_surplus)

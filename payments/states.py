@@ -64,7 +64,8 @@ ESCROW = StateTable.of(
         _E.REFUNDING: _CHAIN_WINS,
         _E.DISPUTING: [_E.FUNDED, _E.DELIVERED, *_CHAIN_WINS],
         _E.DISPUTED: [_E.FUNDED, _E.DELIVERED, _E.SETTLING, _E.RELEASED, _E.REFUNDED, _E.SETTLED],
-        _E.SETTLING: [_E.RELEASED, _E.REFUNDED, _E.SETTLED],
+        # The opener can withdraw on chain until the ruling is final there.
+        _E.SETTLING: [_E.FUNDED, _E.DELIVERED, _E.RELEASED, _E.REFUNDED, _E.SETTLED],
         _E.EXPIRED: [_E.FUNDED, *_CHAIN_WINS],
         _E.RELEASED: [],
         _E.REFUNDED: [],

@@ -48,6 +48,8 @@ class Escrow(FSMModelMixin, models.Model):
     decided_buyer = BaseUnitsField(default=0)
     dispute_round = models.PositiveIntegerField(default=0)
     disputed_by = models.CharField(max_length=6, blank=True)
+    # Who sent it: the operator, or the party's own wallet, which alone can then withdraw it.
+    dispute_sender = AddressField(blank=True)
     marked_until = models.DateTimeField(null=True)
     # Clocks that a dispute stopped: kind -> seconds that were left.
     paused_clocks = models.JSONField(default=dict)

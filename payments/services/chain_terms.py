@@ -32,8 +32,9 @@ def write(escrow: Escrow, deal: Deal, agreement: Agreement, now: datetime) -> No
     policy = EscrowPolicy.objects.filter(network=escrow.network).first()
     if policy is None:
         raise Invalid("network_not_ready", "This network is not set up for escrows yet.")
-    escrow.fund_by = now + timedelta(seconds=agreement.pay_seconds)
-    last = max(escrow.deliver_at, escrow.fund_by)
+    # Whole seconds, as the chain counts them: one instant must not be stored as two.
+    escrow.fund_by = (now + timedelta(seconds=agreement.pay_seconds)).replace(microsecond=0)
+    last = max(escrow.deliver_at.replace(microsecond=0), escrow.fund_by)
     clocks = settings.CLOCKS
     escrow.deliver_by = last + timedelta(seconds=clocks["grace"] + clocks["backstop"])
     big = escrow.amount >= four_eyes_from(escrow.token.decimals)

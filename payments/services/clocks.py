@@ -14,10 +14,14 @@ UNDELIVERED = "undelivered"
 INSPECT = "inspect"
 MARK = "mark"
 LATE_MONEY = "late_money"
+SURPLUS = "surplus"
+OPEN = "open"
 ANSWER_REFUND = "answer_refund"
 
 # A mark must be final 48 h before the chain's deliver-by; a day more covers a slow network.
 _MARK_LEAD = timedelta(hours=72)
+# A pause may move the platform's instant no closer to the chain's than this.
+BEFORE_CHAIN_END = timedelta(hours=24)
 # What is offered to a party ends this much before the chain's own instant.
 SAFETY = timedelta(minutes=10)
 
@@ -44,7 +48,15 @@ def start_inspecting(escrow: Escrow, *, seconds: int | None = None) -> None:
     for kind in (DELIVER, UNDELIVERED):
         deadlines.cancel(kind, escrow.pk)
     left = escrow.inspect_seconds if seconds is None else seconds
-    deadlines.start(INSPECT, escrow.pk, clock.now() + timedelta(seconds=left), backstop_at=backstop(escrow))
+    due = clock.now() + timedelta(seconds=left)
+    if escrow.marked_until:
+        due = min(due, max(clock.now(), escrow.marked_until - BEFORE_CHAIN_END))
+    deadlines.start(INSPECT, escrow.pk, due, backstop_at=backstop(escrow))
+    start_marking(escrow)
+
+
+def start_marking(escrow: Escrow) -> None:
+    """Delivered and not marked on chain: the mark has its own last instant."""
     if escrow.marked_until is None:
         deadlines.start(MARK, escrow.pk, mark_due(escrow))
 
@@ -68,13 +80,21 @@ def backstop(escrow: Escrow) -> datetime | None:
 def pause(escrow: Escrow) -> None:
     """A dispute stops every off-chain timer at once; what was left is kept on the escrow (saved)."""
     now = clock.now()
-    escrow.paused_clocks = {
+    running = {
         deadline.kind: max(0, int((deadline.due_at - now).total_seconds()))
         for deadline in deadlines.waiting(escrow.pk)
         if deadline.kind in (DELIVER, INSPECT)
     }
+    escrow.paused_clocks = {**escrow.paused_clocks, **running}
     escrow.save(update_fields=["paused_clocks"])
-    deadlines.cancel_all(escrow.pk)
+    stop_all(escrow)
+
+
+def stop_all(escrow: Escrow) -> None:
+    """Nothing that the parties wait for runs any more; surplus still goes back."""
+    for deadline in deadlines.waiting(escrow.pk):
+        if deadline.kind != SURPLUS:
+            deadlines.cancel(deadline.kind, escrow.pk)
 
 
 def resume(escrow: Escrow) -> None:
@@ -91,12 +111,24 @@ def resume(escrow: Escrow) -> None:
     escrow.save(update_fields=["paused_clocks"])
 
 
-def start_refund_answer(escrow: Escrow) -> None:
-    """The seller answers; meanwhile a running inspection must not release the money."""
+def start_refund_answer(escrow: Escrow) -> datetime:
+    """The seller answers; meanwhile a running inspection must not release the money.
+
+    The mark is still made when it is due, or the chain would give the money back before the answer is due.
+    """
     due = clock.now() + timedelta(seconds=settings.CLOCKS["refund_request"])
     pause_inspection(escrow)
-    deadlines.cancel(MARK, escrow.pk)
     deadlines.start(ANSWER_REFUND, escrow.pk, due)
+    return due
+
+
+def hold_inspection(escrow: Escrow) -> None:
+    """Delivered while a refund request is open: the inspection starts, whole, when it is declined."""
+    for kind in (DELIVER, UNDELIVERED):
+        deadlines.cancel(kind, escrow.pk)
+    escrow.paused_clocks = {**escrow.paused_clocks, INSPECT: escrow.inspect_seconds}
+    escrow.save(update_fields=["paused_clocks"])
+    start_marking(escrow)
 
 
 def pause_inspection(escrow: Escrow) -> None:

@@ -5,7 +5,7 @@ from django.db import transaction
 from chain.models import Network
 from core import audit
 from core.actors import Actor
-from core.errors import Held
+from core.errors import Held, Invalid
 from payments.locks import lock_escrow
 from payments.models import Escrow, KillSwitch
 from payments.services import events
@@ -32,7 +32,9 @@ def check_payout(escrow: Escrow, *, to_seller: int, to_buyer: int) -> None:
 
 @transaction.atomic
 def place_hold(*, escrow_id: str, reason: str, acting: Actor) -> Escrow:
-    """Stop every order that pays out of this escrow until lifted."""
+    """Stop every order that pays out of this escrow until lifted. Raises `Invalid` without a reason."""
+    if not reason.strip():
+        raise Invalid("reason_missing", "Say why the money is held.")
     return _set_hold(escrow_id, reason[:200], "hold.placed", acting)
 
 

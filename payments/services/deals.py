@@ -18,9 +18,9 @@ from core.models import Deadline
 from partners.models import Partner
 from payments.agreement import Agreement, check, from_json
 from payments.locks import lock_deal
-from payments.models import Deal, DealFile, DealVersion, Party, Role
+from payments.models import Deal, DealFile, DealVersion, Party, PayoutLeg, Role
 from payments.services import addresses, controls, escrows, events
-from payments.states import CLOSED, TERMINAL, DealState, EscrowState
+from payments.states import CLOSED, TERMINAL, DealState, EscrowState, LegState
 
 ACCEPT = "accept_terms"
 
@@ -230,9 +230,8 @@ def cancel(*, deal_id: str, party: Party) -> Deal:
             escrows.cancel_unpaid(escrow_id=escrow.pk, acting=_actor(party))
     elif deal.state not in (DealState.DRAFT, DealState.PROPOSED):
         raise Conflict("deal_not_cancellable", "This deal has gone too far to be cancelled.")
-    if deal.state != DealState.CANCELLED:
         deal.refresh_from_db()
-    if deal.state != DealState.CANCELLED:
+    if deal.state in (DealState.DRAFT, DealState.PROPOSED):
         _move(deal, DealState.CANCELLED, actor=_actor(party))
         deadlines.cancel_all(deal.pk)
         events.of_deal(deal, "deal.cancelled", by=party.role)
@@ -290,7 +289,7 @@ def follow_escrows(deal_id: str, actor: Actor = SYSTEM) -> None:
         events.of_deal(deal, "deal.active")
     if any(state not in TERMINAL for state, _ in states):
         return
-    if deal.state == DealState.ACTIVE:
+    if deal.state == DealState.ACTIVE and not _legs_wait(deal):
         _move(deal, DealState.COMPLETED, actor=actor)
         events.of_deal(deal, "deal.completed")
     elif deal.state == DealState.AGREED:
@@ -299,6 +298,13 @@ def follow_escrows(deal_id: str, actor: Actor = SYSTEM) -> None:
         target = DealState.EXPIRED if closed else DealState.CANCELLED
         _move(deal, target, actor=actor)
         events.of_deal(deal, f"deal.{target}")
+
+
+def _legs_wait(deal: Deal) -> bool:
+    """Whether money of the deal is on its way; a leg that a token refuses keeps no deal open."""
+    return PayoutLeg.objects.filter(
+        escrow__deal=deal, state__in=[LegState.PLANNED, LegState.ORDERED]
+    ).exists()
 
 
 def current_version(deal: Deal) -> DealVersion:

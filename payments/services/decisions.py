@@ -10,7 +10,7 @@ from payments.locks import live_orders
 from payments.models import DECIDING, AccountKind, Escrow, LegKind, Order, OrderKind, PayoutLeg
 from payments.services import deals, escrows, events, late, orders, payouts
 from payments.services.moves import move
-from payments.states import CLOSED, EscrowState, LegState, OrderState
+from payments.states import CLOSED, HOLDING, EscrowState, LegState, OrderState
 
 _OWED = {
     LegKind.RELEASE: AccountKind.OWED_SELLER,
@@ -23,7 +23,9 @@ _SPLIT = (How.RULING, How.SETTLEMENT, How.FALLBACK)
 
 def decided(escrow: Escrow, event: chain_events.Decided, final: FinalEvent) -> None:
     """A part was decided for good: pay or block its legs, post, and end the escrow when nothing is left."""
-    order = _our_order(escrow, event, final) or _foreign_order(escrow, event, final)
+    ours = _our_order(escrow, event, final)
+    cut_short = [] if ours else _cut_short(escrow, final)
+    order = ours or _foreign_order(escrow, event, final)
     lines = [Line(AccountKind.HELD, event.release + event.refund + event.fee, escrow.token)]
     for outcome in event.legs:
         kind = _BY_NUMBER[outcome.kind]
@@ -41,6 +43,8 @@ def decided(escrow: Escrow, event: chain_events.Decided, final: FinalEvent) -> N
     _take_over(escrow, event)
     if event.left == 0:
         _end(escrow, event, final)
+    for old in cut_short if event.left else []:
+        _go_on(escrow, old)
     events.of_escrow(escrow, "escrow.decided", tx_hash=final.tx_hash)
 
 
@@ -88,6 +92,27 @@ def rescued(escrow: Escrow, event: chain_events.Rescued, final: FinalEvent) -> N
     orders.move_leg(leg, LegState.PAID, tx_hash=final.tx_hash)
     events.of_leg(leg, escrow, "payout.confirmed")
     late.sweep_surplus(escrow)
+    deals.follow_escrows(escrow.deal_id, CHAIN)
+
+
+def _cut_short(escrow: Escrow, final: FinalEvent) -> list[Order]:
+    """The decision that is under way, when somebody else's transaction decides a part before it."""
+    return [] if _carried_by(escrow, DECIDING, final.tx_hash) else live_orders(escrow, *DECIDING)
+
+
+def _go_on(escrow: Escrow, old: Order) -> None:
+    """Decide again, about what is left, as the superseded order wanted to."""
+    left = escrow.remainder
+    if old.kind == OrderKind.RULE:
+        seller, buyer = (int(units) for units in old.payload["signed"])
+        part = seller * left // (seller + buyer)  # as the contract scales a ruling
+        orders.renew(old, escrow, to_seller=part, to_buyer=left - part)
+    elif old.kind == OrderKind.PAY:
+        whole = escrow.state not in HOLDING
+        part = left if whole else min(old.to_seller + old.to_buyer, left)
+        orders.renew(
+            old, escrow, to_seller=part if old.to_seller else 0, to_buyer=part if old.to_buyer else 0
+        )
 
 
 def _our_order(escrow: Escrow, event: chain_events.Decided, final: FinalEvent) -> Order | None:

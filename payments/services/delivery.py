@@ -18,7 +18,6 @@ from payments.services.moves import move
 from payments.states import EscrowState
 
 MAX_CHANGES = 3
-_BEFORE_CHAIN_END = timedelta(hours=24)
 
 
 @transaction.atomic
@@ -43,13 +42,21 @@ def deliver(
     delivery = Delivery.objects.create(escrow=escrow, note=note.strip()[:20_000], created=now)
     for saved in files:
         DeliveryFile.objects.create(delivery=delivery, file=saved.file, name=saved.name)
-    escrow.delivered_at = now
-    escrow.take_back_open = False
-    move(escrow, EscrowState.DELIVERED, actor=acting, fields=("delivered_at", "take_back_open"))
-    if not escrow.refund_requests.filter(state="asked").exists():
-        clocks.start_inspecting(escrow)
+    handed_over(escrow, acting)
     events.of_escrow(escrow, "escrow.delivered", delivery=delivery.pk)
     return delivery
+
+
+def handed_over(escrow: Escrow, acting: Actor, *, tx_hash: str = "") -> None:
+    """funded -> delivered for a locked escrow; the inspection runs, unless a refund request is open."""
+    escrow.delivered_at = clock.now()
+    escrow.take_back_open = False
+    fields = ("delivered_at", "take_back_open")
+    move(escrow, EscrowState.DELIVERED, actor=acting, tx_hash=tx_hash, fields=fields)
+    if escrow.refund_requests.filter(state="asked").exists():
+        clocks.hold_inspection(escrow)
+    else:
+        clocks.start_inspecting(escrow)
 
 
 @transaction.atomic
@@ -68,20 +75,20 @@ def request_changes(*, escrow_id: str, role: str, acting: Actor, note: str) -> E
         raise Conflict("escrow_state", "Changes can be requested after a delivery, before the money moves.")
     if escrow.changes_requested >= MAX_CHANGES:
         raise Conflict("changes_used_up", "Changes were requested three times. Release, refund or dispute.")
+    sent_back(escrow, acting, why=f"changes: {note.strip()}")
+    reopen_on_chain(escrow, acting)
+    events.of_escrow(escrow, "escrow.changes_requested", note=note.strip())
+    return escrow
+
+
+def sent_back(escrow: Escrow, acting: Actor, *, why: str, tx_hash: str = "") -> None:
+    """delivered -> funded for a locked escrow; the seller gets the inspection time again."""
     escrow.changes_requested += 1
     for kind in (clocks.INSPECT, clocks.MARK):
         deadlines.cancel(kind, escrow.pk)
-    move(
-        escrow,
-        EscrowState.FUNDED,
-        actor=acting,
-        why=f"changes: {note.strip()}",
-        fields=("changes_requested",),
-    )
-    reopen_on_chain(escrow, acting)
+    fields = ("changes_requested",)
+    move(escrow, EscrowState.FUNDED, actor=acting, why=why, tx_hash=tx_hash, fields=fields)
     clocks.start_delivering(escrow, due=_again(escrow))
-    events.of_escrow(escrow, "escrow.changes_requested", note=note.strip())
-    return escrow
 
 
 def reopen_on_chain(escrow: Escrow, acting: Actor) -> None:
@@ -93,7 +100,7 @@ def reopen_on_chain(escrow: Escrow, acting: Actor) -> None:
             OrderKind.REOPEN,
             reason="changes requested",
             acting=acting,
-            must_be_final_by=escrow.marked_until and escrow.marked_until - _BEFORE_CHAIN_END,
+            must_be_final_by=escrow.marked_until and escrow.marked_until - clocks.BEFORE_CHAIN_END,
         )
 
 
@@ -116,4 +123,4 @@ def _again(escrow: Escrow) -> datetime:
     """The new date: the inspection time from now, not before the old one, a day before the chain's end."""
     agreed = escrow.deliver_at + timedelta(seconds=settings.CLOCKS["grace"])
     due = max(agreed, clock.now() + timedelta(seconds=escrow.inspect_seconds))
-    return min(due, escrow.deliver_by - _BEFORE_CHAIN_END) if escrow.deliver_by else due
+    return min(due, escrow.deliver_by - clocks.BEFORE_CHAIN_END) if escrow.deliver_by else due

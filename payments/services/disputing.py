@@ -68,6 +68,9 @@ def order_withdrawal(*, escrow_id: str, role: str, acting: Actor) -> Order:
     escrow = _disputed(escrow_id)
     if escrow.disputed_by != role:
         raise Conflict("not_opener", "Only the side that opened the dispute can withdraw it.")
+    if escrow.dispute_sender != chain_terms.of(escrow).operator:
+        message = "This dispute was raised with a wallet; only that wallet can withdraw it."
+        raise Conflict("withdraw_by_wallet", message)
     if live_orders(escrow, OrderKind.WITHDRAW):
         raise Conflict("withdrawal_under_way", "The withdrawal is on its way.")
     orders.check_free(escrow)
@@ -122,6 +125,8 @@ def order_ruling(
         to_seller=to_seller,
         to_buyer=to_buyer,
         payload={
+            # As signed; a part that a party concedes meanwhile scales what is executed, not this.
+            "signed": [str(to_seller), str(to_buyer)],
             "ruling_hash": ruling_hash,
             "round": round,
             "not_before": not_before,
@@ -139,7 +144,8 @@ def dispute_failed(escrow: Escrow, order: Order) -> None:
     """The dispute call failed for good and the chain shows no dispute: everything is as before."""
     if escrow.state != EscrowState.DISPUTING:
         return
-    move(escrow, escrow.state_before_dispute, actor=SYSTEM, why=order.failure)
+    before, escrow.state_before_dispute = escrow.state_before_dispute, ""
+    move(escrow, before, actor=SYSTEM, why=order.failure, fields=("state_before_dispute",))
     clocks.resume(escrow)
     events.of_escrow(escrow, "escrow.dispute_failed", side=order.payload["side"], reason=order.failure)
 
@@ -153,7 +159,8 @@ def note_frozen(escrow: Escrow, *, actor: Actor, tx_hash: str) -> None:
         escrow.state_before_dispute = escrow.state
     elif not escrow.state_before_dispute:
         escrow.state_before_dispute = _state_by_facts(escrow)
-    fields = ("state_before_dispute", "dispute_round", "disputed_by", "fallback_after")
+    clocks.stop_all(escrow)
+    fields = ("state_before_dispute", "dispute_round", "disputed_by", "dispute_sender", "fallback_after")
     move(escrow, EscrowState.DISPUTED, actor=actor, why="final on chain", tx_hash=tx_hash, fields=fields)
 
 

@@ -14,7 +14,8 @@ from core.models import Deadline
 from payments.books import balances
 from payments.locks import live_orders, lock_escrow
 from payments.models import Escrow, LegKind, Order, OrderKind
-from payments.services import clocks, orders
+from payments.services import clocks, controls, orders
+from payments.states import EscrowState
 
 
 def return_when_possible(escrow: Escrow) -> None:
@@ -22,10 +23,11 @@ def return_when_possible(escrow: Escrow) -> None:
 
     The payer has 48 h to choose; the contract returns a part payment only after fund-by.
     """
-    if deadlines.waiting(escrow.pk).filter(kind=clocks.LATE_MONEY).exists():
+    if balances.held(escrow) >= escrow.amount:
+        due = clock.now() + timedelta(seconds=settings.CLOCKS["revive"])
+    elif deadlines.waiting(escrow.pk).filter(kind=clocks.LATE_MONEY).exists():
         return
-    due = clock.now() + timedelta(seconds=settings.CLOCKS["revive"])
-    if balances.held(escrow) < escrow.amount:
+    else:
         due = max(clock.now(), escrow.fund_by or clock.now())
     deadlines.start(clocks.LATE_MONEY, escrow.pk, due)
 
@@ -34,7 +36,8 @@ def return_late(deadline: Deadline) -> bool:
     """Deadline handler: nobody chose otherwise, so the money goes back."""
     with transaction.atomic():
         escrow = lock_escrow(deadline.subject_id)
-        if balances.held(escrow) and order_return(escrow, CLOCK) is None:
+        unwanted = escrow.state in (EscrowState.EXPIRED, EscrowState.CANCELLED) and balances.held(escrow)
+        if unwanted and order_return(escrow, CLOCK) is None:
             return False
         return deadlines.claim(deadline)
 
@@ -64,18 +67,39 @@ def sweep_surplus(escrow: Escrow) -> None:
 
     Less than the token's smallest amount stays until more comes: a stranger's dust must not cost gas.
     """
-    if live_orders(escrow, OrderKind.RESCUE) or escrow.frozen:
+    if live_orders(escrow, OrderKind.RESCUE):
         return
     for token_id, units in sorted(balances.surplus_by_token(escrow).items()):
         token = Token.objects.select_related("network").get(pk=token_id)
         if units >= token.min_amount:
-            order = orders.place(
-                escrow,
-                OrderKind.RESCUE,
-                reason="surplus",
-                acting=SYSTEM,
-                to_buyer=units,
-                payload={"token": token.address, "token_id": token_id},
-            )
-            orders.new_leg(order, escrow, LegKind.SURPLUS, units, token=token)
+            try:
+                _return_surplus(escrow, token, units)
+            except Held:
+                deadlines.start(clocks.SURPLUS, escrow.pk, clock.now())
             return
+
+
+def sweep_held_surplus(deadline: Deadline) -> bool:
+    """Deadline handler: surplus that a hold or a kill switch stopped is tried again."""
+    with transaction.atomic():
+        escrow = lock_escrow(deadline.subject_id)
+        try:
+            controls.check_payout(escrow, to_seller=0, to_buyer=1)
+        except Held:
+            return False
+        if not deadlines.claim(deadline):
+            return False
+        sweep_surplus(escrow)
+    return True
+
+
+def _return_surplus(escrow: Escrow, token: Token, units: int) -> None:
+    order = orders.place(
+        escrow,
+        OrderKind.RESCUE,
+        reason="surplus",
+        acting=SYSTEM,
+        to_buyer=units,
+        payload={"token": token.address, "token_id": token.pk},
+    )
+    orders.new_leg(order, escrow, LegKind.SURPLUS, units, token=token)

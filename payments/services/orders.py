@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from django.db import transaction
 from eth_abi.abi import encode
 
 from chain.models import Call, Sender, Token
@@ -17,9 +18,9 @@ from contracts.artifacts import ESCROW_ADDRESS
 from contracts.events import TOPICS, How
 from core import clock, transitions
 from core.actors import SYSTEM, Actor
-from core.errors import Conflict
+from core.errors import Conflict, NotFound
 from core.money import share
-from payments.locks import live_orders
+from payments.locks import live_orders, lock_escrow
 from payments.models import DECIDING, Escrow, LegKind, Order, OrderKind, PayoutLeg
 from payments.services import chain_terms, controls
 from payments.states import LegState, OrderState
@@ -29,6 +30,8 @@ from payments.states import LegState, OrderState
 OPERATOR = "payouts"
 _PURPOSE = {OrderKind.RULE: "deadlines"}
 MAX_ATTEMPTS = 3
+# What a hold or a kill switch stops: everything that lets money leave.
+PAYING = (*DECIDING, OrderKind.RESCUE, OrderKind.PAY_LEG)
 
 # Static bounds: the contract's own gas floors (150,000 a leg) plus the vault's deployment, never an estimate.
 _GAS = {
@@ -73,6 +76,7 @@ def place(
     """
     if kind in DECIDING:
         check_free(escrow)
+    if kind in PAYING:
         controls.check_payout(escrow, to_seller=to_seller, to_buyer=to_buyer)
     order = Order.objects.create(
         escrow=escrow,
@@ -87,10 +91,58 @@ def place(
         created=clock.now(),
     )
     transitions.record(order, source="", target=order.state, actor=acting, why=reason)
-    if kind in DECIDING:
+    _plan_and_submit(order, escrow, must_be_final_by)
+    return order
+
+
+def renew(old: Order, escrow: Escrow, *, to_seller: int, to_buyer: int) -> Order:
+    """The superseded decision `old` once more, about what the chain has left undecided since.
+
+    The old call expects a remainder that is gone for good, so it can only revert. As with a retry, a hold
+    placed after the decision does not undo it.
+    """
+    order = Order.objects.create(
+        escrow=escrow,
+        kind=old.kind,
+        to_seller=to_seller,
+        to_buyer=to_buyer,
+        left=escrow.remainder,
+        reason=old.reason,
+        actor_kind=old.actor_kind,
+        actor_id=old.actor_id,
+        payload=old.payload,
+        created=clock.now(),
+    )
+    transitions.record(order, source="", target=order.state, actor=SYSTEM, why=f"instead of {old.pk}")
+    _plan_and_submit(order, escrow)
+    return order
+
+
+@transaction.atomic
+def resume(*, order_id: str, acting: Actor) -> Order:
+    """A person looked at an order that failed three times and lets it be tried once more.
+
+    Raises `Conflict` unless it waits for a person and its last call failed without effect.
+    """
+    found = Order.objects.filter(pk=order_id).first()
+    if found is None:
+        raise NotFound("order_not_found", "There is no such order.")
+    escrow = lock_escrow(found.escrow_id)
+    order = Order.objects.select_for_update().get(pk=order_id)
+    if order.state != OrderState.NEEDS_HUMAN or order.call is None or order.call.outcome != "failed":
+        raise Conflict("order_not_waiting", "This order does not wait for a person, or is undecided.")
+    order.to_live()
+    order.failure = ""
+    order.save(update_fields=["state", "failure"])
+    transitions.record(order, source=OrderState.NEEDS_HUMAN, target=order.state, actor=acting)
+    submit(order, escrow)
+    return order
+
+
+def _plan_and_submit(order: Order, escrow: Escrow, must_be_final_by: datetime | None = None) -> None:
+    if order.kind in DECIDING:
         _plan_legs(order, escrow)
     submit(order, escrow, must_be_final_by=must_be_final_by)
-    return order
 
 
 def check_free(escrow: Escrow) -> None:
@@ -202,10 +254,11 @@ def _calldata(order: Order, escrow: Escrow) -> bytes:  # noqa: PLR0911  (one cas
         case OrderKind.PAY:
             return calldata.pay(terms, to_seller=order.to_seller, to_buyer=order.to_buyer, left=order.left)
         case OrderKind.RULE:
+            signed_seller, signed_buyer = payload["signed"]
             return calldata.rule(
                 terms,
-                to_seller=order.to_seller,
-                to_buyer=order.to_buyer,
+                to_seller=int(signed_seller),
+                to_buyer=int(signed_buyer),
                 ruling_hash=bytes.fromhex(payload["ruling_hash"][2:]),
                 round=payload["round"],
                 not_before=payload["not_before"],
@@ -261,10 +314,9 @@ def _sender_address(order: Order, escrow: Escrow) -> str:
 
 def _close_call(order: Order, why: str) -> None:
     """A call without a transaction ends here; one that is on its way follows its own receipt."""
-    call = order.call
-    if call is None:
+    if order.call is None:
         return
-    supersede_calls(call.network, order.pk, why)
-    call.refresh_from_db()
+    supersede_calls(order.call.network, order.pk, why)
+    call = Call.objects.get(pk=order.call.pk)
     if call.outcome in ("failed", "needs_human"):
         close_as_superseded(call, why)

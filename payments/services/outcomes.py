@@ -4,9 +4,10 @@ from chain.models import FinalEvent
 from chain.services.calls import close_as_superseded
 from core import clock, transitions
 from core.actors import SYSTEM
+from payments.books import balances
 from payments.locks import lock_escrow
 from payments.models import Escrow, Order, OrderKind
-from payments.services import disputing, events, orders
+from payments.services import disputing, events, late, orders
 from payments.states import OrderState
 
 
@@ -34,13 +35,21 @@ def _close_leftover(order: Order, event: FinalEvent) -> None:
 
 
 def _failed(order: Order, escrow: Escrow, reason: str) -> None:
-    if order.kind == OrderKind.DISPUTE and order.attempts >= orders.MAX_ATTEMPTS:
+    if order.attempts < orders.MAX_ATTEMPTS:
+        orders.submit(order, escrow)
+    elif order.kind == OrderKind.DISPUTE:
         orders.close(order, OrderState.FAILED, why=reason)
         disputing.dispute_failed(escrow, order)
-    elif order.attempts >= orders.MAX_ATTEMPTS:
-        _ask_human(order, escrow, reason)
+    elif order.kind == OrderKind.PAY_LEG:
+        # Still refused: the leg stays blocked, and anyone may ask again.
+        orders.close(order, OrderState.FAILED, why=reason)
+        events.of_escrow(escrow, "payout.failed", order=order.pk, reason=reason)
+    elif order.kind == OrderKind.CLAIM_UNFUNDED and balances.held(escrow) >= escrow.amount:
+        # The rest came after all: what is full now goes back as late money.
+        orders.close(order, OrderState.FAILED, why=reason)
+        late.return_when_possible(escrow)
     else:
-        orders.submit(order, escrow)
+        _ask_human(order, escrow, reason)
 
 
 def _ask_human(order: Order, escrow: Escrow, reason: str) -> None:

@@ -13,6 +13,8 @@ from payments.services import clocks, controls, delivery, events, late, orders
 from payments.services.moves import move
 from payments.states import CLOSED, HOLDING, EscrowState, LegState
 
+MAX_REFUND_REQUESTS = 3
+
 
 @transaction.atomic
 def release(*, escrow_id: str, role: str, acting: Actor, units: int | None = None) -> Order:
@@ -71,7 +73,8 @@ def return_late_money(*, escrow_id: str, role: str, acting: Actor) -> Order | No
 def ask_refund(*, escrow_id: str, role: str, party_id: str, reason: str, acting: Actor) -> RefundRequest:
     """The buyer asks for everything back; the seller's silence means yes.
 
-    Raises `Conflict` if one is open already or the escrow is not funded or delivered.
+    Raises `Conflict` if one is open already, after three requests (each stops the inspection), or if the
+    escrow is not funded or delivered.
     """
     if role != "buyer":
         raise Forbidden("buyer_only", "Only the buyer can ask for a refund.")
@@ -82,11 +85,14 @@ def ask_refund(*, escrow_id: str, role: str, party_id: str, reason: str, acting:
         raise _wrong("/reason", "Say in 10 to 5,000 characters why you want the money back.")
     if escrow.refund_requests.filter(state=RefundRequest.State.ASKED).exists():
         raise Conflict("refund_asked", "You have already asked; the seller has to answer.")
+    if escrow.refund_requests.count() >= MAX_REFUND_REQUESTS:
+        raise Conflict("refund_requests_used_up", "You asked three times. Release, or open a dispute.")
     request = RefundRequest.objects.create(
         escrow=escrow, asked_by_id=party_id, reason=reason.strip(), created=clock.now()
     )
-    clocks.start_refund_answer(escrow)
-    delivery.reopen_on_chain(escrow, acting)
+    answer_due = clocks.start_refund_answer(escrow)
+    if escrow.marked_until is None or escrow.marked_until < answer_due + clocks.BEFORE_CHAIN_END:
+        delivery.reopen_on_chain(escrow, acting)
     events.of_escrow(escrow, "escrow.refund_requested", reason=request.reason)
     return request
 
@@ -125,7 +131,8 @@ def retry_leg(*, leg_id: str, acting: Actor) -> Order:
         raise Conflict("leg_not_blocked", "This payment does not wait, or is being tried already.")
     number = {LegKind.RELEASE: 0, LegKind.REFUND: 1, LegKind.FEE: 2}[LegKind(leg.kind)]
     payload = {"leg_kind": number, "kind": leg.kind}
-    return orders.place(escrow, OrderKind.PAY_LEG, reason="retry", acting=acting, payload=payload)
+    part = {"to_buyer" if leg.kind == LegKind.REFUND else "to_seller": leg.amount}
+    return orders.place(escrow, OrderKind.PAY_LEG, reason="retry", acting=acting, payload=payload, **part)
 
 
 def release_uninspected(deadline: Deadline) -> bool:
@@ -134,7 +141,7 @@ def release_uninspected(deadline: Deadline) -> bool:
         escrow = lock_escrow(deadline.subject_id)
         if escrow.state != EscrowState.DELIVERED:
             return deadlines.claim(deadline)
-        if not _may_act(escrow) or not deadlines.claim(deadline):
+        if not _may_act(escrow, to_seller=escrow.remainder) or not deadlines.claim(deadline):
             return False
         units = escrow.remainder
         orders.place(
@@ -164,7 +171,7 @@ def refund_undelivered(deadline: Deadline) -> bool:
         escrow = lock_escrow(deadline.subject_id)
         if escrow.state != EscrowState.FUNDED:
             return deadlines.claim(deadline)
-        if not _may_act(escrow) or not deadlines.claim(deadline):
+        if not _may_act(escrow, to_buyer=escrow.remainder) or not deadlines.claim(deadline):
             return False
         _refund(escrow, escrow.remainder, "not delivered in time", CLOCK)
     return True
@@ -176,7 +183,7 @@ def refund_unanswered(deadline: Deadline) -> bool:
         escrow = lock_escrow(deadline.subject_id)
         if escrow.state not in HOLDING:
             return deadlines.claim(deadline)
-        if not _may_act(escrow) or not deadlines.claim(deadline):
+        if not _may_act(escrow, to_buyer=escrow.remainder) or not deadlines.claim(deadline):
             return False
         request = escrow.refund_requests.select_for_update().filter(state=RefundRequest.State.ASKED).first()
         if request is not None:
@@ -207,13 +214,13 @@ def _decided_all(escrow: Escrow, target: str, part: int, acting: Actor) -> None:
     move(escrow, target, actor=acting)
 
 
-def _may_act(escrow: Escrow) -> bool:
+def _may_act(escrow: Escrow, *, to_seller: int = 0, to_buyer: int = 0) -> bool:
     """A timer does not fight a live payout, a hold or a kill switch: it asks again later."""
     from core.errors import DomainError
 
     try:
         orders.check_free(escrow)
-        controls.check_payout(escrow, to_seller=escrow.remainder, to_buyer=escrow.remainder)
+        controls.check_payout(escrow, to_seller=to_seller, to_buyer=to_buyer)
     except DomainError:
         return False
     return True

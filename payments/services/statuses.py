@@ -8,7 +8,7 @@ from core import deadlines
 from core.actors import CHAIN
 from payments.locks import live_orders
 from payments.models import Escrow, OrderKind
-from payments.services import clocks, disputing, events, orders
+from payments.services import clocks, delivery, disputing, events, orders
 from payments.services.moves import move
 from payments.states import CLOSED, EscrowState, OrderState
 
@@ -17,7 +17,13 @@ def marked(escrow: Escrow, event: chain_events.Delivered, final: FinalEvent) -> 
     """The chain's inspection runs; the seller can claim without the platform after it."""
     escrow.marked_until = instant(event.until)
     escrow.save(update_fields=["marked_until"])
-    done(escrow, OrderKind.MARK, final)
+    ours = done(escrow, OrderKind.MARK, final)
+    if escrow.state == EscrowState.FUNDED and not ours and not live_orders(escrow, OrderKind.REOPEN):
+        # The seller marked with a wallet of their own: the buyer's inspection runs here too, or the chain
+        # would pay the seller while the platform still waits for a delivery.
+        delivery.handed_over(escrow, CHAIN, tx_hash=final.tx_hash)
+        events.of_escrow(escrow, "escrow.delivered", tx_hash=final.tx_hash)
+    deadlines.cancel(clocks.MARK, escrow.pk)
     deadlines.set_backstop(clocks.INSPECT, escrow.pk, escrow.marked_until)
     events.of_escrow(escrow, "escrow.marked", until=escrow.marked_until.isoformat())
 
@@ -27,11 +33,22 @@ def reopened(escrow: Escrow, event: chain_events.DeliveryReopened, final: FinalE
     escrow.marked_until = None
     escrow.deliver_by = instant(event.deliver_by)
     escrow.save(update_fields=["marked_until", "deliver_by"])
-    done(escrow, OrderKind.REOPEN, final)
+    ours = done(escrow, OrderKind.REOPEN, final)
+    if escrow.state == EscrowState.DELIVERED:
+        _reopened_while_delivered(escrow, final, ours=ours)
     if escrow.state == EscrowState.FUNDED:
         deadlines.move_waiting(clocks.UNDELIVERED, escrow.pk, escrow.deliver_by)
         deadlines.set_backstop(clocks.DELIVER, escrow.pk, escrow.deliver_by)
     events.of_escrow(escrow, "escrow.reopened", deliver_by=escrow.deliver_by.isoformat())
+
+
+def _reopened_while_delivered(escrow: Escrow, final: FinalEvent, *, ours: bool) -> None:
+    """Ours stopped the chain's clock for a refund request; the buyer's own means changes are wanted."""
+    if ours:
+        clocks.start_marking(escrow)
+        return
+    delivery.sent_back(escrow, CHAIN, why="reopened by the buyer on chain", tx_hash=final.tx_hash)
+    events.of_escrow(escrow, "escrow.changes_requested", tx_hash=final.tx_hash)
 
 
 def disputed(escrow: Escrow, event: chain_events.Disputed, final: FinalEvent) -> None:
@@ -42,6 +59,7 @@ def disputed(escrow: Escrow, event: chain_events.Disputed, final: FinalEvent) ->
     side = event.side.name.lower()
     escrow.dispute_round = event.round
     escrow.disputed_by = side
+    escrow.dispute_sender = event.by
     escrow.fallback_after = instant(event.until)
     disputing.note_frozen(escrow, actor=CHAIN, tx_hash=final.tx_hash)
     events.of_escrow(
@@ -57,8 +75,9 @@ def disputed(escrow: Escrow, event: chain_events.Disputed, final: FinalEvent) ->
 def dispute_withdrawn(escrow: Escrow, event: chain_events.DisputeWithdrawn, final: FinalEvent) -> None:
     """Back to the state before, with the time that was left, on chain and off."""
     done(escrow, OrderKind.WITHDRAW, final)
-    if escrow.state != EscrowState.DISPUTED:
+    if escrow.state not in (EscrowState.DISPUTED, EscrowState.SETTLING):
         return
+    orders.supersede(escrow, (OrderKind.RULE,), "dispute withdrawn", tx_hash=final.tx_hash)
     until = instant(event.until)
     if event.status == chain_events.Status.DELIVERED:
         escrow.marked_until = until
@@ -69,13 +88,18 @@ def dispute_withdrawn(escrow: Escrow, event: chain_events.DisputeWithdrawn, fina
     fields = ("marked_until", "deliver_by", "disputed_by", "fallback_after", "state_before_dispute")
     move(escrow, before, actor=CHAIN, why="dispute withdrawn", tx_hash=final.tx_hash, fields=fields)
     clocks.resume(escrow)
+    if before == EscrowState.FUNDED:
+        # Where the dispute overtook a reopening the chain's inspection runs again: stop it.
+        delivery.reopen_on_chain(escrow, CHAIN)
     events.of_escrow(escrow, "escrow.dispute_withdrawn", tx_hash=final.tx_hash)
 
 
-def done(escrow: Escrow, kind: OrderKind, final: FinalEvent) -> None:
-    """The effect is there, whoever sent the transaction: close the live order of this kind."""
-    for order in live_orders(escrow, kind):
+def done(escrow: Escrow, kind: OrderKind, final: FinalEvent) -> bool:
+    """The effect is there, whoever sent the transaction: close the live order of this kind, if any."""
+    found = live_orders(escrow, kind)
+    for order in found:
         orders.close(order, OrderState.DONE, tx_hash=final.tx_hash, actor=CHAIN)
+    return bool(found)
 
 
 def instant(seconds: int) -> datetime:

@@ -1,6 +1,8 @@
 """The cast and a deal at any point of its life, on a real chain."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
@@ -8,12 +10,14 @@ import factory
 import pytest
 
 from accounts.models import User
+from contracts.artifacts import ESCROW_ADDRESS
+from contracts.terms import Terms
 from core import clock, deadlines, outbox
 from core.actors import Actor
 from payments.agreement import Agreement, Milestone
 from payments.books import reconcile
 from payments.models import Deal, Escrow, Party
-from payments.services import deals, projection, setup
+from payments.services import chain_terms, deals, projection, setup
 from tests.chain.fixtures import USDT, Engine
 
 __all__ = ["Cast", "Desk", "UserFactory", "cast", "desk"]
@@ -60,6 +64,7 @@ class Desk:
     engine: Engine
     token: Any
     cast: Cast
+    _time: ExitStack = field(default_factory=ExitStack)
 
     def duties(self) -> int:
         """One round of everything payments does without a click."""
@@ -116,12 +121,57 @@ class Desk:
         assert escrow.state == "funded", escrow.state
         return escrow
 
-    def balance(self, holder: str) -> int:
-        """Base units of the test token that an address holds at the head."""
+    def travel(self, by: timedelta) -> None:
+        """Time passes for the platform and for the chain, until the end of the test."""
+        self._time.enter_context(clock.travelled(by))
+        self.engine.chain.travel(int(by.total_seconds()))
+        self.settle()
+
+    def platform_travels(self, by: timedelta) -> None:
+        """Time passes for the platform alone."""
+        self._time.enter_context(clock.travelled(by))
+
+    def back_to_now(self) -> None:
+        """The end of the test's own time."""
+        self._time.close()
+
+    def as_party(self, address: str, data: bytes, to: str = ESCROW_ADDRESS) -> str:
+        """A transaction that somebody sends with a wallet of their own; stays in the pool until mined."""
+        chain = self.engine.chain
+        chain.rpc("anvil_impersonateAccount", address)
+        chain.rpc("anvil_setBalance", address, hex(10**20))
+        return chain.send(to, data, sender=address)
+
+    def terms(self, escrow: Escrow) -> Terms:
+        """The escrow's terms as the chain wants them."""
+        return chain_terms.of(escrow)
+
+    def fresh(self, escrow: Escrow) -> Escrow:
+        """The escrow as it is stored now."""
+        return Escrow.objects.select_related("deal", "network", "token__network").get(pk=escrow.pk)
+
+    def state(self, row: Escrow | Deal) -> str:
+        """Where an escrow or a deal stands now."""
+        return str(type(row).objects.values_list("state", flat=True).get(pk=row.pk))
+
+    def legs(self, escrow: Escrow) -> list[tuple[str, int, str]]:
+        """(kind, base units, state) of the legs that were not superseded, in order."""
+        rows = escrow.legs.exclude(state="superseded").order_by("created", "id")
+        return sorted((leg.kind, leg.amount, leg.state) for leg in rows)
+
+    def events(self, row: Escrow | Deal) -> list[str]:
+        """Types of what was told to the outside about this escrow or deal, in order."""
+        from core.models import OutboxEvent
+
+        rows = OutboxEvent.objects.filter(subject_id=row.pk)
+        return list(rows.order_by("sequence").values_list("type", flat=True))
+
+    def balance(self, holder: str, token: str = "") -> int:
+        """Base units of a token (the test USDT unless told) that an address holds at the head."""
         from contracts import views
 
-        data = "0x" + views.balance_of(holder).hex()
-        return int(self.engine.chain.rpc("eth_call", {"to": self.token.address, "data": data}, "latest"), 16)
+        request = {"to": token or self.token.address, "data": "0x" + views.balance_of(holder).hex()}
+        return int(self.engine.chain.rpc("eth_call", request, "latest"), 16)
 
     def check_books(self) -> None:
         """Every vault's balance at one final block equals its books; the books balance to zero per token."""
@@ -135,7 +185,7 @@ class Desk:
 
 
 @pytest.fixture
-def desk(engine: Engine, usdt: Any, cast: Cast) -> Any:
+def desk(engine: Engine, usdt: Any, cast: Cast) -> Iterator[Desk]:
     """The desk; at the end of the test the books are compared with the chain."""
     from wallets.services.seats import create_seat
 
@@ -143,5 +193,8 @@ def desk(engine: Engine, usdt: Any, cast: Cast) -> Any:
     setup.ensure_policy(engine.network, seats=seats, fee_recipient=FEE_ADDRESS)
     found = Desk(engine, usdt, cast)
     yield found
-    found.settle()
-    found.check_books()
+    try:
+        found.settle()
+        found.check_books()
+    finally:
+        found.back_to_now()
