@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
+from eth_utils.address import to_checksum_address
+
 from contracts import forge
 from contracts.artifacts import TEST_USDT_ADDRESS, Deployment, deploy_test_token, deploy_transactions
 from contracts.calls import test_token_mint
@@ -98,7 +100,7 @@ class DevChain:
     def ready(self) -> Any:
         """The unlocked accounts once the node answers, None before."""
         try:
-            return self.rpc("eth_accounts")
+            return [to_checksum_address(account) for account in self.rpc("eth_accounts")]
         except OSError:
             return None
 

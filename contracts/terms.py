@@ -98,6 +98,13 @@ class Terms:
     arbiters: bytes
     deal_hash: bytes
 
+    def __post_init__(self) -> None:
+        """One form per address, so that equal terms compare equal. `check` refuses what is no address."""
+        for name, _ in _ADDRESS_FIELDS:
+            given = getattr(self, name)
+            if is_address(given):
+                object.__setattr__(self, name, to_checksum_address(given))
+
     def fault(self) -> Fault | None:
         """The first rule that these terms break, in the contract's order; None when they are good."""
         checks = (
