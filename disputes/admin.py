@@ -129,7 +129,7 @@ class DisputeAdmin(ModelAdmin):
 
     @display(description="Next deadline (UTC)", empty_value="none")
     def next_deadline(self, dispute: Dispute) -> str | None:
-        due = dispute.due  # type: ignore[attr-defined]  (annotated by queue.cases)
+        due = dispute.due  # type: ignore[attr-defined]  # annotated by queue.cases
         return f"{due:%a %d %b %H:%M}" if due else None
 
     @display(description="Deadline", label=_COLOURS)

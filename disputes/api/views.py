@@ -22,7 +22,7 @@ from partners.views import ApiView
 from payments.api.filters import CreatedFilter, filtered_page, parameters
 from payments.api.inputs import Strict
 from payments.api.outputs import AmountOut, DeadlineOut
-from payments.api.reading import with_deadlines
+from payments.api.reading import one_escrow, with_deadlines
 from payments.api.views import ESCROW_ID, EscrowAction
 from payments.models import Role
 from payments.services.events import amount_json
@@ -105,6 +105,7 @@ class OpenDispute(EscrowAction):
     @idempotent
     def post(self, request: Request, escrow_id: str) -> Response:
         """Dispute for a side that delegated it to you. Every timer of the escrow stops at once."""
+        one_escrow(self.caller, escrow_id)
         given = DisputeInput(data=request.data)
         given.is_valid(raise_exception=True)
         chosen = given.validated_data

@@ -49,9 +49,9 @@ ORDER = (F("overdue").desc(), F("due").asc(nulls_last=True), "created")
 
 def urgency(dispute: Dispute) -> str:
     """`overdue`, `soon` (within 24 hours) or `in time`, of a case read by `cases`."""
-    if dispute.overdue:  # type: ignore[attr-defined]  (annotated)
+    if dispute.overdue:  # type: ignore[attr-defined]  # annotated
         return "overdue"
-    due = dispute.due  # type: ignore[attr-defined]  (annotated)
+    due = dispute.due  # type: ignore[attr-defined]  # annotated
     return "soon" if due and due - clock.now() < _SOON else "in time"
 
 

@@ -1,9 +1,9 @@
 """What a party types into the dispute room. Only what cannot be read is refused here."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django import forms
-from django.core.files.uploadedfile import UploadedFile
 
 from core import files
 from core.files import Saved
@@ -26,7 +26,7 @@ class EvidenceForm(forms.Form):
         help_text="Dates, facts, and what your files show. It cannot be changed after you send it.",
         widget=forms.Textarea(attrs={"rows": 6}),
     )
-    files = FilesField(  # type: ignore[assignment]  (a declared field, not the uploads of the form)
+    files = FilesField(  # type: ignore[assignment]  # a declared field, not the uploads of the form
         label="Files", required=False, help_text=_FILES_HELP
     )
 
@@ -49,6 +49,6 @@ class OpenForm(EvidenceForm):
         self.fields["text"].required = True
 
 
-def stored(uploads: list[UploadedFile]) -> list[Saved]:
+def stored(uploads: Sequence[Any]) -> list[Saved]:
     """Keep the uploads by their content. Raises `Invalid` for a kind or size that is not accepted."""
     return [files.save(upload, pointer="/files") for upload in uploads]

@@ -45,23 +45,28 @@ class Cast:
 
 def cast() -> Cast:
     """Buyer, seller, stranger, two arbitrators, two leads."""
+    return with_staff(*(_person(name) for name in ("buyer", "seller", "stranger")))
+
+
+def with_staff(buyer: User, seller: User, stranger: User) -> Cast:
+    """The people of a deal, and those who may rule on it."""
     groups.ensure()
-
-    def person(name: str, group: str = "") -> User:
-        user = User.objects.create_user(f"{name}@example.org", PASSWORD, is_staff=bool(group))
-        if group:
-            user.groups.add(Group.objects.get(name=group))
-        return user
-
     return Cast(
-        buyer=person("buyer"),
-        seller=person("seller"),
-        stranger=person("stranger"),
-        arbitrator=person("arbitrator", groups.ARBITRATORS),
-        colleague=person("colleague", groups.ARBITRATORS),
-        lead=person("lead", groups.LEADS),
-        other_lead=person("other.lead", groups.LEADS),
+        buyer=buyer,
+        seller=seller,
+        stranger=stranger,
+        arbitrator=_person("arbitrator", groups.ARBITRATORS),
+        colleague=_person("colleague", groups.ARBITRATORS),
+        lead=_person("lead", groups.LEADS),
+        other_lead=_person("other.lead", groups.LEADS),
     )
+
+
+def _person(name: str, group: str = "") -> User:
+    user = User.objects.create_user(f"{name}@example.org", PASSWORD, is_staff=bool(group))
+    if group:
+        user.groups.add(Group.objects.get(name=group))
+    return user
 
 
 def local_token() -> Token:

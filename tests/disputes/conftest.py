@@ -5,8 +5,12 @@ import pytest
 from disputes.models import Dispute
 from disputes.services import evidence, review
 from payments.models import Escrow
+from tests.chain.fixtures import *  # noqa: F403  (fixtures are shared by import)
 from tests.disputes import cast as stage
 from tests.disputes.cast import Cast
+from tests.payments.fixtures import cast, desk
+
+__all__ = ["cast", "desk"]
 
 
 @pytest.fixture
