@@ -19,7 +19,7 @@ class SignupForm(forms.Form):
         help_text=NAME_HELP,
         widget=forms.TextInput(attrs={"autocomplete": "name"}),
     )
-    field_order: ClassVar[list[str]] = ["display_name", "email", "password1"]
+    field_order = ("display_name", "email", "password1")
 
     def signup(self, request: HttpRequest, user: User) -> None:
         """Called by allauth after it saved the person."""
@@ -27,7 +27,7 @@ class SignupForm(forms.Form):
         user.save(update_fields=["display_name"])
 
 
-class ProfileForm(forms.ModelForm):  # type: ignore[type-arg]  (not generic at run time)
+class ProfileForm(forms.ModelForm):  # type: ignore[type-arg]
     """What a person may change about themselves without further proof."""
 
     class Meta:

@@ -16,5 +16,6 @@ class AdminContentPolicy:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
         if request.path_info.startswith("/admin/"):
-            response._csp_update = _NEEDED_BY_UNFOLD  # type: ignore[attr-defined]  (read by django-csp)
+            # The attribute is how django-csp is told.
+            response._csp_update = _NEEDED_BY_UNFOLD  # type: ignore[attr-defined]
         return response

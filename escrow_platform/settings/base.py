@@ -1,6 +1,7 @@
 """Settings that hold everywhere. What differs by place is in local, test and production."""
 
 from pathlib import Path
+from typing import Any
 
 import environ
 import structlog
@@ -104,10 +105,14 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # Redis: broker and live pages; losing it costs latency, never money ----------------------------------
 
 REDIS_URL = env.str("REDIS_URL", default="redis://127.0.0.1:6379/0")
-CHANNEL_LAYERS = {
-    "default": {"BACKEND": "channels_redis.core.RedisChannelLayer", "CONFIG": {"hosts": [REDIS_URL]}}
+CHANNEL_LAYERS: dict[str, Any] = {
+    "default": {
+        "BACKEND": "channels_redis.core.RedisChannelLayer",
+        # A socket waits for five seconds at a time; the client's own default of five would cut it off.
+        "CONFIG": {"hosts": [{"address": REDIS_URL, "socket_timeout": 8, "socket_connect_timeout": 1}]},
+    }
 }
-CACHES = {
+CACHES: dict[str, Any] = {
     # Counters of sign-in limits: a process each, so that signing in works without Redis.
     "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},
     # The API's rate limits. Half a second is the most that a silent Redis may cost a request.

@@ -8,7 +8,7 @@ from typing import Any, Concatenate, cast
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.db.models import Prefetch
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponseBase
 
 from accounts.models import User
 from payments.models import Deal, Escrow, Party, Role
@@ -72,15 +72,15 @@ def visit(user: User, deal_id: str) -> Visit | None:
     return Visit(user, deal, me, other)
 
 
-View = Callable[Concatenate[HttpRequest, Visit, ...], HttpResponse]
+View = Callable[Concatenate[HttpRequest, Visit, ...], HttpResponseBase]
 
 
-def for_party(view: View) -> Callable[..., HttpResponse]:
+def for_party(view: View) -> Callable[..., HttpResponseBase]:
     """The view receives the visit instead of the id; anonymous people sign in, strangers get 404."""
 
     @login_required
     @wraps(view)
-    def opened(request: HttpRequest, deal_id: str, **kwargs: Any) -> HttpResponse:
+    def opened(request: HttpRequest, deal_id: str, **kwargs: Any) -> HttpResponseBase:
         found = visit(cast(User, request.user), deal_id)
         if found is None:
             raise Http404

@@ -19,7 +19,7 @@ class DeliverForm(forms.Form):
         help_text="Markdown works. In a dispute an arbitrator reads this.",
         widget=forms.Textarea(attrs={"rows": 6}),
     )
-    files = FilesField(
+    files = FilesField(  # type: ignore[assignment]
         label="Files", required=False, help_text="PDF, pictures, plain text or ZIP, up to 10 MB each."
     )
 

@@ -5,7 +5,7 @@ from typing import Any, cast
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
@@ -166,7 +166,7 @@ def join(request: HttpRequest, token: str) -> HttpResponse:
 
 @for_party
 @require_safe
-def deal_file(request: HttpRequest, visit: Visit, file_id: str) -> HttpResponse | FileResponse:
+def deal_file(request: HttpRequest, visit: Visit, file_id: str) -> HttpResponseBase:
     """A file of the agreement, always as a download."""
     found = get_object_or_404(DealFile.objects.select_related("file"), deal=visit.deal, pk=file_id)
     return download(found.file, found.name)

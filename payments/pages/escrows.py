@@ -5,7 +5,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db.models import Max
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
@@ -90,9 +90,7 @@ def terms_json(request: HttpRequest, visit: Visit, escrow_id: str) -> HttpRespon
 
 @for_party
 @require_safe
-def delivery_file(
-    request: HttpRequest, visit: Visit, escrow_id: str, file_id: str
-) -> HttpResponse | FileResponse:
+def delivery_file(request: HttpRequest, visit: Visit, escrow_id: str, file_id: str) -> HttpResponseBase:
     """A delivered file, always as a download."""
     files = DeliveryFile.objects.select_related("file")
     found = get_object_or_404(files, pk=file_id, delivery__escrow=visit.escrow(escrow_id))

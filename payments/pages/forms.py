@@ -7,7 +7,6 @@ from typing import Any
 
 from django import forms
 from django.conf import settings
-from django.core.files.uploadedfile import UploadedFile
 
 from chain.models import Token
 from core import clock, money
@@ -32,7 +31,7 @@ class FilesField(forms.FileField):
 
     widget = SeveralFiles
 
-    def clean(self, data: Any, initial: Any = None) -> list[UploadedFile]:  # type: ignore[override]
+    def clean(self, data: Any, initial: Any = None) -> list[Any]:  # type: ignore[override]
         uploads = data if isinstance(data, list | tuple) else [data]
         return [super(FilesField, self).clean(upload, initial) for upload in uploads if upload]
 
@@ -135,7 +134,7 @@ class DealForm(TermsForm):
         help_text="As the seller you are paid there; as the buyer refunds go there. It cannot change later, "
         "so use a wallet whose keys you hold.",
     )
-    files = FilesField(
+    files = FilesField(  # type: ignore[assignment]
         label="Files",
         required=False,
         help_text="Specifications, drafts, samples: up to 10 MB each. Their hashes become part of the deal.",

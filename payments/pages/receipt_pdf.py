@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from fpdf import FPDF
-from fpdf.enums import XPos, YPos
+from fpdf.enums import WrapMode, XPos, YPos
 
 Line = tuple[str, str, str, str, str]
 
@@ -57,7 +57,7 @@ def _fact(page: FPDF, label: str, value: str) -> None:
     page.set_text_color(*_GREY)
     page.cell(_LABEL_WIDTH, 6.5, label)
     page.set_text_color(0)
-    page.multi_cell(0, 6.5, value, new_x=XPos.LMARGIN, new_y=YPos.NEXT, wrapmode="CHAR")
+    page.multi_cell(0, 6.5, value, new_x=XPos.LMARGIN, new_y=YPos.NEXT, wrapmode=WrapMode.CHAR)
 
 
 def _line(page: FPDF, line: Line) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 import structlog
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncJsonWebsocketConsumer
+from redis.exceptions import RedisError
 
 from payments.live import group_name
 from payments.models import Party
@@ -22,19 +23,25 @@ class DealSocket(AsyncJsonWebsocketConsumer):
 
     async def connect(self) -> None:
         deal_id = self.scope["url_route"]["kwargs"]["deal_id"]
-        user = self.scope["user"]
-        await self.accept()
+        user: Any = self.scope["user"]
         if not user.is_authenticated or not await _is_party(deal_id, user.pk):
-            await self.close(_NOT_FOUND)
+            await self._refuse(_NOT_FOUND)
             return
         try:
+            # Before the handshake is answered: nothing that happens after it can be missed.
             await self.channel_layer.group_add(group_name(deal_id), self.channel_name)
-        except OSError as error:
+        except (OSError, RedisError) as error:
             # Without Redis the page still looks again every few seconds.
             log.warning("live_unavailable", error=type(error).__name__)
-            await self.close(_UNAVAILABLE)
+            await self._refuse(_UNAVAILABLE)
             return
         self.group = group_name(deal_id)
+        await self.accept()
+
+    async def _refuse(self, code: int) -> None:
+        """Browsers learn the code only of a handshake that was answered."""
+        await self.accept()
+        await self.close(code)
 
     async def disconnect(self, code: int) -> None:
         if self.group:

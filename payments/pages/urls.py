@@ -1,12 +1,14 @@
 """Addresses of the deal pages, below /deals/."""
 
-from django.urls import include, path
+from django.urls import URLPattern, URLResolver, include, path
 
 from payments.pages import actions, deals, drafts, escrows, receipts
 
 app_name = "deals"
 
-_escrow = [
+Routes = list[URLPattern | URLResolver]
+
+_escrow: Routes = [
     path("", escrows.page, name="escrow"),
     path("live/", escrows.live, name="live"),
     path("pay/", escrows.pay, name="pay"),
@@ -26,7 +28,7 @@ _escrow = [
     path("files/<str:file_id>/", escrows.delivery_file, name="delivery_file"),
 ]
 
-_deal = [
+_deal: Routes = [
     path("", deals.detail, name="detail"),
     path("edit/", drafts.edit, name="edit"),
     path("preview/", drafts.preview, name="preview"),
@@ -38,7 +40,7 @@ _deal = [
     path("escrows/<str:escrow_id>/", include(_escrow)),
 ]
 
-urlpatterns = [
+urlpatterns: Routes = [
     path("", deals.my_deals, name="list"),
     path("new/", drafts.new, name="new"),
     path("invitations/<str:token>/", deals.invitation, name="invitation"),

@@ -42,7 +42,7 @@ def _own_database(url: str) -> str:
 
 def _own_queue(url: str) -> str:
     """Another numbered database of the same Redis: the workers of two runs do not steal from each other."""
-    return urlsplit(url)._replace(path=f"/{1 + os.getpid() % 15}").geturl()
+    return urlsplit(url)._replace(path=f"/{8 + os.getpid() % 8}").geturl()
 
 
 def _answers(url: str) -> bool:

@@ -1,0 +1,82 @@
+"""To strangers a deal does not exist; the anonymous sign in; each side has only its own steps."""
+
+import pytest
+from django.urls import URLPattern, URLResolver
+
+from payments.pages import urls
+from tests.payments.fixtures import Desk
+from tests.payments.pages.conftest import Clients, url
+
+BUYERS = {"changes", "release", "take_back", "return_late", "ask_refund", "open"}
+SELLERS = {"deliver", "refund", "answer_refund"}
+POSTED = {"open", "join"}
+PUBLIC = {"invitation"}
+
+
+def _routes(patterns: list, prefix: str = "") -> dict[str, str]:
+    found: dict[str, str] = {}
+    for item in patterns:
+        path = prefix + str(item.pattern)
+        if isinstance(item, URLResolver):
+            found |= _routes(item.url_patterns, path)
+        elif isinstance(item, URLPattern):
+            found[str(item.name)] = path
+    return found
+
+
+ROUTES = {name: path for name, path in _routes(urls.urlpatterns).items() if "deal_id" in path}
+
+
+def _address(desk: Desk, path: str) -> str:
+    escrow = desk.agreed().escrows.get()
+    filled = path.replace("<str:deal_id>", escrow.deal_id).replace("<str:escrow_id>", escrow.pk)
+    return "/deals/" + filled.replace("<str:file_id>", "dlv_none")
+
+
+@pytest.mark.parametrize("name", sorted(ROUTES))
+def test_every_page_of_a_deal_is_closed_to_strangers(desk: Desk, clients: Clients, name: str) -> None:
+    address = _address(desk, ROUTES[name])
+    ask = "post" if name in POSTED else "get"
+    assert getattr(clients.stranger, ask)(address).status_code == 404
+    anonymous = getattr(clients.anonymous, ask)(address)
+    assert anonymous.status_code == 302
+    assert anonymous["Location"].startswith("/accounts/login/")
+
+
+@pytest.mark.parametrize("name", sorted(BUYERS | SELLERS))
+def test_a_step_of_one_side_is_forbidden_to_the_other(desk: Desk, clients: Clients, name: str) -> None:
+    address = _address(desk, ROUTES[name])
+    wrong = clients.seller if name in BUYERS else clients.buyer
+    assert wrong.post(address).status_code == 403
+
+
+def test_an_escrow_is_found_only_below_its_own_deal(desk: Desk, clients: Clients) -> None:
+    first, second = desk.agreed().escrows.get(), desk.agreed().escrows.get()
+    mixed = f"/deals/{first.deal_id}/escrows/{second.pk}/"
+    assert clients.buyer.get(mixed).status_code == 404
+
+
+def test_a_draft_is_its_authors_alone(desk: Desk, clients: Clients, cast) -> None:
+    from payments.services import deals
+
+    draft = deals.create_draft(
+        user=cast.seller,
+        role="seller",
+        agreement=desk.agreement(),
+        counterparty_email=cast.buyer.email,
+    )
+    token = desk.party(draft, "buyer").invite_token
+    assert clients.seller.get(f"/deals/{draft.pk}/edit/").status_code == 200
+    assert clients.buyer.get(f"/deals/{draft.pk}/").status_code == 404
+    assert clients.buyer.get(f"/deals/invitations/{token}/").status_code == 404
+    assert clients.buyer.post(f"/deals/invitations/{token}/join/", follow=True).status_code == 404
+
+
+def test_pages_send_nothing_inline(desk: Desk, clients: Clients) -> None:
+    from tests.escrow_platform.test_site_pages import INLINE
+
+    escrow = desk.agreed().escrows.get()
+    for address in (url(escrow), url(escrow, "pay/"), url(escrow, "receipt/"), "/deals/", "/deals/new/"):
+        page = clients.buyer.get(address)
+        assert page.status_code == 200
+        assert not INLINE.search(page.content.decode()), address
