@@ -5,30 +5,11 @@ from datetime import timedelta
 import pytest
 
 from core.errors import Conflict, Forbidden, Invalid
-from payments.models import Escrow, PayoutLeg
+from payments.models import PayoutLeg
 from payments.services import delivery, payouts
 from tests.chain.fixtures import USDT
+from tests.payments.acts import DAY, deliver, refund, release, request_changes
 from tests.payments.fixtures import BUYER_ADDRESS, FEE_ADDRESS, SELLER_ADDRESS, Desk, actor
-
-DAY = timedelta(days=1)
-
-
-def deliver(desk: Desk, escrow: Escrow) -> None:
-    delivery.deliver(escrow_id=escrow.pk, role="seller", acting=actor(desk.cast.seller), note="Here it is.")
-
-
-def release(desk: Desk, escrow: Escrow, units: int | None = None) -> None:
-    payouts.release(escrow_id=escrow.pk, role="buyer", acting=actor(desk.cast.buyer), units=units)
-
-
-def refund(desk: Desk, escrow: Escrow, units: int | None = None) -> None:
-    payouts.refund(escrow_id=escrow.pk, role="seller", acting=actor(desk.cast.seller), units=units)
-
-
-def request_changes(desk: Desk, escrow: Escrow) -> None:
-    delivery.request_changes(
-        escrow_id=escrow.pk, role="buyer", acting=actor(desk.cast.buyer), note="The logo is missing."
-    )
 
 
 def test_a_paid_delivered_and_released_deal_pays_the_seller_less_the_fee(desk: Desk) -> None:
