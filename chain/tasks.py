@@ -6,7 +6,7 @@ from celery import shared_task
 from django.conf import settings
 
 from chain.models import Network
-from chain.services import indexer, networks, sender
+from chain.services import audit, indexer, networks, sender
 from core import leases
 
 # Longer than any healthy round; a dead worker's duty is free again after it. Safety does not rest on it.
@@ -46,3 +46,9 @@ def confirm(network_id: int) -> None:
     with leases.held(f"chain.confirm:{network_id}", _LEASE) as won:
         if won:
             sender.confirm_due(network)
+
+
+@shared_task(name="chain.audit")
+def audit_balances(network_id: int) -> None:
+    """Nightly: prove that no transfer of any watched address is missing."""
+    audit.check_balances(_network(network_id))

@@ -11,7 +11,8 @@ def hit(name: str) -> None:
     """Kill this process if `CRASH_POINT` names this place and crash points are enabled.
 
     With `CRASH_POINT_FLAG` set, the file of that path is removed first and its absence disarms the
-    point, so that a restarted process goes on.
+    point, so that a restarted process goes on. With `CRASH_POINT_SCOPE=group` the whole process group
+    dies: of a Celery worker not only the pool process that runs the task, but the worker itself.
     """
     if not settings.CRASH_POINTS_ENABLED or os.environ.get("CRASH_POINT") != name:
         return
@@ -21,4 +22,6 @@ def hit(name: str) -> None:
             Path(flag).unlink()
         except FileNotFoundError:
             return
+    if os.environ.get("CRASH_POINT_SCOPE") == "group":
+        os.killpg(os.getpgrp(), signal.SIGKILL)
     os.kill(os.getpid(), signal.SIGKILL)

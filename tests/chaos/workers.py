@@ -50,24 +50,27 @@ class Crew:
 
     def open(self) -> None:
         """Load the product once; everything else is forked from there."""
-        self._nursery = subprocess.Popen(
-            [sys.executable, "-m", "tests.chaos.nursery"],
-            env=process_environment(**self.environment),
-            cwd=ROOT,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=(self.folder / "nursery.log").open("ab"),
-            text=True,
-        )
+        with (self.folder / "nursery.log").open("ab") as log:
+            self._nursery = subprocess.Popen(
+                [sys.executable, "-m", "tests.chaos.nursery"],
+                env=process_environment(**self.environment),
+                cwd=ROOT,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+            )
         self._answer()
 
     def close(self) -> None:
         """Kill everything and wait for the nursery."""
         for process in self.processes.values():
             _signal(process.pid, signal.SIGKILL, group=True)
-        if self._nursery is not None and self._nursery.stdin is not None:
-            self._nursery.stdin.close()
-            self._nursery.wait(10)
+        if self._nursery is None or self._nursery.stdin is None or self._nursery.stdout is None:
+            return
+        self._nursery.stdin.close()
+        self._nursery.wait(10)
+        self._nursery.stdout.close()
 
     def worker(self, name: str = "worker") -> Process:
         """Start a worker with one pool process and wait until it takes tasks."""
