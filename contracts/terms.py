@@ -296,6 +296,15 @@ def arbiters_hash(signers: Sequence[str], threshold: int) -> bytes:
     return keccak(threshold.to_bytes(32, "big") + b"".join(_int(seat).to_bytes(32, "big") for seat in seats))
 
 
+def check_seats(terms: Terms, signers: Sequence[str], threshold: int) -> None:
+    """Raises SeatsError unless these seats are the ones that the terms name, and none of them is named otherwise."""
+    if arbiters_hash(signers, threshold) != terms.arbiters:
+        raise SeatsError("these are not the seats that the terms name")
+    others = {terms.buyer, terms.seller, terms.operator, terms.fee_recipient}
+    if named := others & set(sorted_seats(signers, threshold)):
+        raise SeatsError(f"a seat can not be a party, the operator or the fee recipient: {', '.join(sorted(named))}")
+
+
 def _int(address: str) -> int:
     return int(address, 16)
 

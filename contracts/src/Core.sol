@@ -52,6 +52,10 @@ abstract contract Core is IEscrow, ReentrancyGuardTransient {
     /// Every leg runs with exactly this gas, so that nobody can make a leg fail by giving the transaction less.
     uint256 internal constant LEG_GAS = 150_000;
 
+    /// Deciding starts only with gas for the vault's code and a leg: running out in between would look, to a batch,
+    /// like an item that failed for a reason of its own.
+    uint256 internal constant DECIDE_GAS = 230_000;
+
     address internal immutable VAULT = address(new Vault());
 
     mapping(bytes32 id => Slot) internal _slots;
@@ -145,6 +149,7 @@ abstract contract Core is IEscrow, ReentrancyGuardTransient {
         uint8 how,
         bool strict
     ) internal {
+        if (gasleft() < DECIDE_GAS) revert NotEnoughGas();
         Legs memory legs;
         legs.fee = _takeFee(t, id, s, toSeller, toBuyer);
         legs.release = toSeller - legs.fee;

@@ -13,7 +13,7 @@ from contracts import abi, views
 from contracts.artifacts import ESCROW_ADDRESS, TEST_USDT_ADDRESS
 from contracts.devchain import DevChain
 from contracts.gas import Bench
-from contracts.terms import DAY, ZERO_ADDRESS, Fault, SeatsError, Terms, TermsError, arbiters_hash
+from contracts.terms import DAY, ZERO_ADDRESS, Fault, SeatsError, Terms, TermsError, arbiters_hash, check_seats
 
 NAMES = [to_checksum_address(f"0x{digit * 40}") for digit in "123456"]
 ADDRESSES = st.sampled_from([*NAMES, *NAMES, ZERO_ADDRESS, ESCROW_ADDRESS, TEST_USDT_ADDRESS])
@@ -144,3 +144,14 @@ def test_more_than_nine_seats_have_no_hash() -> None:
     arbiters_hash(ten[:9], 9)
     with pytest.raises(SeatsError):
         arbiters_hash(ten, 2)
+
+
+def test_seats_are_those_of_the_terms_and_nobody_else_in_them(bench: Bench) -> None:
+    terms = bench.terms()
+    seats = [seat.address for seat in bench.seats]
+    check_seats(terms, seats, 2)
+    with pytest.raises(SeatsError, match="not the seats"):
+        check_seats(terms, seats, 3)
+    partial = replace(terms, arbiters=arbiters_hash([seats[0], terms.buyer], 1))
+    with pytest.raises(SeatsError, match="can not be a party"):
+        check_seats(partial, [seats[0], terms.buyer], 1)
