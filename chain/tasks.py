@@ -11,6 +11,8 @@ from core import leases
 
 # Longer than any healthy round; a dead worker's duty is free again after it. Safety does not rest on it.
 _LEASE = timedelta(seconds=settings.CHAIN_LEASE_SECONDS)
+# Rounds of reading in one turn; what is left is read in the next.
+_STEPS = 10
 
 
 def _network(network_id: int) -> Network:
@@ -22,11 +24,12 @@ def _network(network_id: int) -> Network:
 
 @shared_task(name="chain.index")
 def index(network_id: int) -> None:
-    """Read new blocks, until there are none."""
+    """Read new blocks, until there are none or the turn is over: a fast chain must not starve the rest."""
     network = _network(network_id)
     with leases.held(f"chain.index:{network_id}", _LEASE) as won:
-        while won and indexer.step(network):
-            pass
+        for _ in range(_STEPS):
+            if not won or not indexer.step(network):
+                return
 
 
 @shared_task(name="chain.send_due")

@@ -44,6 +44,7 @@ def duties() -> list[Duty]:
         ):
             found.append(Duty(f"{name} {network.slug}", task, rhythm, (network.pk,)))
         found.append(Duty(f"reconcile {network.slug}", "payments.tasks.reconcile", 3600, (network.pk,)))
+        found.append(Duty(f"audit {network.slug}", "chain.audit", 86_400, (network.pk,)))
     return found
 
 

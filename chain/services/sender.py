@@ -37,14 +37,13 @@ def broadcast_due(network: Network) -> int:
     """Send stored bytes that were never sent, or not lately; returns how many. No transaction is open."""
     if _halted(network):
         return 0
-    sent, stopped = 0, set()
-    for row in broadcast.due_transactions(network):
-        if row.sender_id in stopped:
-            continue
-        if broadcast.broadcast(network, row) in _STOPS_THE_LINE:
+    due = broadcast.due_transactions(network)
+    nodes = broadcast.open_nodes(network) if due else []
+    stopped: set[int] = set()
+    for row in due:
+        if row.sender_id not in stopped and broadcast.broadcast(network, row, nodes) in _STOPS_THE_LINE:
             stopped.add(row.sender_id)
-        sent += 1
-    return sent
+    return len(due)
 
 
 def confirm_due(network: Network) -> int:

@@ -12,11 +12,11 @@ from chain.models import Attempt, Call, Network, Sender, Transaction
 from chain.rpc import pool
 from chain.rpc.answers import quantity
 from chain.rpc.client import Rpc
-from chain.rpc.errors import NodeError, Reverted, RpcError
+from chain.rpc.errors import Reverted, RpcError
 from chain.selectors import final_head
 from chain.services.alarms import raise_alarm, resolve_alarm
 from chain.txm import outcome
-from chain.txm.fees import FeeCapReached, Fees, Market, first_offer, read_market
+from chain.txm.fees import FeeCapReached, Fees, Market, fee_fields, first_offer, read_market
 from core import clock, crashpoints, transitions
 from core.actors import SYSTEM
 
@@ -36,6 +36,17 @@ class Look:
     unknown: frozenset[str]
 
 
+@dataclass(slots=True)
+class Round:
+    """One pass over a sender's due calls; `free` is the wei that no transaction in flight may still cost."""
+
+    network: Network
+    sender: Sender
+    signer: signing.Signer
+    look: Look
+    free: int
+
+
 def assign_sender(network: Network, sender: Sender) -> int:
     """Give nonces to the sender's due calls; returns how many transactions were made.
 
@@ -50,7 +61,8 @@ def assign_sender(network: Network, sender: Sender) -> int:
         outcome.freeze(sender, f"the chain is at nonce {look.nonce}, we are at {sender.next_nonce}")
         return 0
     signer = signing.resolve(sender.key_ref)
-    return sum(_decide(network, sender, signer, call, look) for call in calls)
+    now = Round(network, sender, signer, look, look.balance - _committed(sender))
+    return sum(_decide(now, call) for call in calls)
 
 
 def due_calls(network: Network, sender: Sender) -> list[Call]:
@@ -122,7 +134,9 @@ def simulation(sender: Sender, call: Call, block: str) -> tuple[str, list[Any]]:
     return "eth_call", [what, block]
 
 
-def _decide(network: Network, sender: Sender, signer: signing.Signer, call: Call, look: Look) -> int:
+def _decide(now: Round, call: Call) -> int:
+    """1 if the call got a nonce; else it waits, or has failed, with the reason on it."""
+    network, look = now.network, now.look
     if call.pk in look.refusals:
         _refused(network, call, look.refusals[call.pk], final=call.pk in look.refused_finally)
         return 0
@@ -132,15 +146,18 @@ def _decide(network: Network, sender: Sender, signer: signing.Signer, call: Call
     try:
         fees = first_offer(network, look.market, call.gas_limit)
     except FeeCapReached as error:
-        raise_alarm(network, "fee_cap", sender.address, str(error))
+        raise_alarm(network, "fee_cap", now.sender.address, str(error))
         _postpone(call, str(error))
         return 0
-    if look.balance < _committed(sender) + call.gas_limit * fees.max_fee:
-        raise_alarm(network, "low_balance", sender.address, f"{look.balance} wei")
+    cost = call.gas_limit * fees.max_fee
+    if now.free < cost:
+        raise_alarm(network, "low_balance", now.sender.address, f"{look.balance} wei")
         _postpone(call, "the sender's balance does not cover the gas")
         return 0
-    resolve_alarm(network, "low_balance", sender.address)
-    return int(_assign(network, sender, signer, call, fees))
+    resolve_alarm(network, "low_balance", now.sender.address)
+    assigned = _assign(now, call, fees)
+    now.free -= cost if assigned else 0
+    return int(assigned)
 
 
 def _committed(sender: Sender) -> int:
@@ -152,10 +169,10 @@ def _committed(sender: Sender) -> int:
     return total
 
 
-def _assign(network: Network, sender: Sender, signer: signing.Signer, call: Call, fees: Fees) -> bool:
+def _assign(now: Round, call: Call, fees: Fees) -> bool:
     """Lock sender, then call; take the nonce, sign, store, advance: all or nothing."""
     with transaction.atomic():
-        locked = Sender.objects.select_for_update().get(pk=sender.pk)
+        locked = Sender.objects.select_for_update().get(pk=now.sender.pk)
         flight = Transaction.objects.filter(sender=locked, state__in=states.UNMINED_TRANSACTIONS).count()
         if locked.state != "active" or flight >= locked.in_flight_limit:
             return False
@@ -171,7 +188,7 @@ def _assign(network: Network, sender: Sender, signer: signing.Signer, call: Call
             created_at=clock.now(),
             next_send_at=clock.now(),
         )
-        signed = signing.sign_checked(signer, locked.address, tx_fields(network, carrier, fees))
+        signed = signing.sign_checked(now.signer, locked.address, tx_fields(now.network, carrier, fees))
         crashpoints.hit("assign:signed")
         carrier.save()
         store_attempt(carrier, Attempt.Purpose.ORIGINAL, fees, signed)
@@ -193,8 +210,6 @@ def _hand_over(call: Call, carrier: Transaction) -> None:
 
 def tx_fields(network: Network, carrier: Transaction, fees: Fees) -> dict[str, Any]:
     """The transaction to sign, with eth-account's names."""
-    from chain.txm.fees import fee_fields
-
     return {
         "chainId": network.chain_id,
         "nonce": carrier.nonce,
@@ -238,8 +253,3 @@ def _postpone(call: Call, reason: str) -> None:
     Call.objects.filter(pk=call.pk, outcome="waiting").update(
         reason=reason[:300], next_try_at=clock.now() + timedelta(seconds=10)
     )
-
-
-def node_said(error: RpcError) -> str:
-    """A node's own words, for the log."""
-    return error.message if isinstance(error, NodeError) else str(error)

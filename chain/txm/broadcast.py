@@ -31,29 +31,40 @@ def due_transactions(network: Network) -> list[Transaction]:
     return list(rows.select_related("sender").order_by("sender", "nonce"))
 
 
-def broadcast(network: Network, row: Transaction) -> SendAnswer:
-    """Send the highest stored attempt of `row` to every provider and write down what they said.
+def open_nodes(network: Network) -> list[Rpc]:
+    """Every enabled provider that answers for the right chain; asked once per round."""
+    return [rpc for provider in pool.providers(network) if _fit(rpc := Rpc(network, provider))]
+
+
+def _fit(rpc: Rpc) -> bool:
+    try:
+        rpc.check_chain()
+    except RpcError as error:
+        log.warning("provider_failed", provider=str(rpc), error=type(error).__name__, detail=str(error)[:200])
+        return False
+    return True
+
+
+def broadcast(network: Network, row: Transaction, nodes: list[Rpc]) -> SendAnswer:
+    """Send the highest stored attempt of `row` to every node and write down what they said.
 
     A timeout means "may have been accepted": the same bytes are sent again later.
     """
     attempt = row.attempts.order_by("-sequence")[0]
-    answers = [_send(Rpc(network, provider), attempt) for provider in pool.providers(network)]
+    answers = [_send(rpc, attempt) for rpc in nodes] or [(SendAnswer.AMBIGUOUS, "no provider is fit")]
     crashpoints.hit("broadcast:sent")
-    answer, words = min(answers, key=lambda pair: _BEST.index(pair[0])) if answers else (
-        SendAnswer.AMBIGUOUS, "no provider",
-    )  # fmt: skip
+    answer, words = min(answers, key=lambda pair: _BEST.index(pair[0]))
     _mark(network, row, attempt, answer, words)
     crashpoints.hit("broadcast:marked")
     if answer in _ALARMING:
         raise_alarm(network, f"send_{answer}", attempt.hash, words)
-    if answer == SendAnswer.REPLACEMENT and row.attempts.count() == 1:
+    if answer == SendAnswer.REPLACEMENT and attempt.sequence == 0:
         raise_alarm(network, "nonce_taken", attempt.hash, "a transaction that is not ours holds our nonce")
     return answer
 
 
 def _send(rpc: Rpc, attempt: Attempt) -> tuple[SendAnswer, str]:
     try:
-        rpc.check_chain()
         named = rpc.send_raw(bytes(attempt.raw))
     except NodeError as error:
         return classify(error.message), error.message

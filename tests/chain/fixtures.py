@@ -140,17 +140,15 @@ class Engine:
     def settle(self, also: Callable[[], object] = lambda: None, rounds: int = 60) -> None:
         """Mine, read, send and confirm until nothing is under way; `also` runs after every round.
 
-        What `also` returns counts as work if it is true.
+        Every round makes final what was in the pool when it began. What `also` returns counts as work if
+        it is true.
         """
         from chain.services.sweep import sweep
 
-        idle = 0
         for _ in range(rounds):
-            self.chain.mine(1)
-            worked = sweep(self.network)
-            worked = bool(also()) or self.busy() or _ordered(self.network)
-            idle = 0 if worked else idle + 1
-            if idle > 3:  # as many blocks as finality trails the head
+            self.chain.mine(3)
+            sweep(self.network)
+            if not (also() or self.busy() or _ordered(self.network)):
                 return
         raise AssertionError("the engine did not come to rest")
 
