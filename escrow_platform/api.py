@@ -7,6 +7,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import URLPattern, URLResolver, include, path, re_path
+from django.views.decorators.http import require_safe
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.utils import extend_schema
 from drf_spectacular.validation import validate_schema
@@ -38,6 +39,7 @@ class Schema(ApiView):
         return Response(document(), content_type="application/vnd.oai.openapi+json;version=3.1")
 
 
+@require_safe
 def reference(request: HttpRequest) -> HttpResponse:
     """The same document for people."""
     context = {
