@@ -19,7 +19,7 @@ from disputes import words
 from disputes.console import queue, views
 from disputes.models import Dispute
 
-_COLOURS = {"overdue": "danger", "soon": "warning", "in time": "info"}
+_COLOURS = {"overdue": "danger", "soon": "warning"}
 
 
 @admin.register(Dispute)
@@ -30,7 +30,7 @@ class DisputeAdmin(ModelAdmin):
     list_display = ("case", "amount", "stage", "opener", "who", "next_deadline", "urgency")
     list_display_links = ("case",)
     list_filter = (queue.QueueFilter,)
-    list_filter_submit = False
+    list_before_template = "admin/disputes/queue.html"
     search_fields = ("id", "escrow__id", "escrow__deal__id")
     search_help_text = "Id of a dispute, an escrow or a deal"
     list_per_page = 50
@@ -52,7 +52,8 @@ class DisputeAdmin(ModelAdmin):
         return queue.ORDER
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
-        response = super().changelist_view(request, extra_context)
+        tabs = {"queue_tabs": queue.tabs(request.GET.get("queue", ""))}
+        response = super().changelist_view(request, tabs | (extra_context or {}))
         if self.has_view_permission(request):
             person = cast(User, request.user)
             data = {"queue": request.GET.get("queue", "live")}

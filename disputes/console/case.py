@@ -62,6 +62,7 @@ def context(dispute: Dispute, person: User, **forms: Any) -> dict[str, Any]:
     allowed = permitted(dispute, person)
     parties = {party.role: party for party in escrow.deal.parties.select_related("user")}
     items = list(dispute.evidence.prefetch_related("files__file"))
+    decided = dispute.rulings.select_related("author", "approver").exclude(state=RulingState.PROPOSED)
     proposal = dispute.rulings.select_related("author").filter(state=RulingState.PROPOSED).first()
     return {
         "dispute": dispute,
@@ -74,9 +75,7 @@ def context(dispute: Dispute, person: User, **forms: Any) -> dict[str, Any]:
         "waits": _waits(dispute),
         "facts": sorted(_facts(escrow, parties), key=lambda item: item.at or escrow.created),
         "deliveries": escrow.deliveries.prefetch_related("files__file"),
-        "rulings": [
-            _shown(escrow, ruling) for ruling in dispute.rulings.select_related("author", "approver")
-        ],
+        "rulings": [_shown(escrow, ruling) for ruling in decided],
         "proposal": proposal and _shown(escrow, proposal),
         "second_person_barred": why_not_second(dispute, proposal, person),
         "checklist": reasons.REASONS[dispute.reason].checklist,
@@ -170,7 +169,7 @@ def _facts(escrow: Escrow, parties: dict[str, Party]) -> Iterator[TimelineItem]:
     for leg in escrow.legs.filter(paid_at__isnull=False):
         amount = escrow.in_token(leg.amount)
         yield TimelineItem(leg.get_kind_display(), at=leg.paid_at, amount=amount, tx_hash=leg.tx_hash)
-    for step in history(escrow):
+    for step in history(escrow).exclude(target__in=["planned", "confirming"]):
         shape: Shape = "risk" if step.target in ("disputing", "disputed") else "done"
         title = f"Escrow: {step.target.replace('_', ' ')}"
         yield TimelineItem(title, shape, at=step.created, text=step.why, tx_hash=step.tx_hash)

@@ -55,6 +55,24 @@ def urgency(dispute: Dispute) -> str:
     return "soon" if due and due - clock.now() < _SOON else "in time"
 
 
+PARTS = (
+    ("mine", "Mine"),
+    ("unassigned", "Unassigned"),
+    ("overdue", "Overdue"),
+    ("approval", "Waiting for approval"),
+    ("over", "Over"),
+)
+
+
+def tabs(chosen: str) -> list[dict[str, object]]:
+    """Links above the list, one for each part of the queue."""
+    parts = (("", "All live"), *PARTS)
+    return [
+        {"label": label, "url": f"?queue={key}" if key else "?", "current": key == chosen}
+        for key, label in parts
+    ]
+
+
 class QueueFilter(admin.SimpleListFilter):
     """Which part of the queue; without a choice every live case."""
 
@@ -62,13 +80,7 @@ class QueueFilter(admin.SimpleListFilter):
     parameter_name = "queue"
 
     def lookups(self, request: HttpRequest, model_admin: object) -> Iterable[tuple[str, str]]:
-        return [
-            ("mine", "Mine"),
-            ("unassigned", "Unassigned"),
-            ("overdue", "Overdue"),
-            ("approval", "Waiting for approval"),
-            ("over", "Over"),
-        ]
+        return PARTS
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Dispute]) -> QuerySet[Dispute]:
         live = queryset.filter(state__in=LIVE)

@@ -10,7 +10,7 @@ from core.models import Deadline
 from core.presentation import Action, Banner
 from disputes import timing, words
 from disputes.models import Dispute, Evidence, Ruling
-from disputes.states import BEFORE_REVIEW, TAKES_EVIDENCE, DisputeState, RulingState, public_state
+from disputes.states import BEFORE_REVIEW, LIVE, TAKES_EVIDENCE, DisputeState, RulingState, public_state
 from payments.models import Party, Role
 from payments.pages.access import Visit
 
@@ -42,6 +42,7 @@ class Room:
     may_finish: bool
     may_withdraw: bool
     late: bool
+    live: bool
 
 
 def of(dispute: Dispute, visit: Visit) -> Room:
@@ -65,6 +66,7 @@ def of(dispute: Dispute, visit: Visit) -> Room:
         may_finish=before_review and not mine,
         may_withdraw=_may_withdraw(dispute, visit.role),
         late=not before_review,
+        live=dispute.state in LIVE,
     )
 
 
@@ -110,50 +112,46 @@ class _Banners:
         )
 
     def _opened(self) -> Banner:
-        due, backstop = self._instants(timing.ANSWER)
+        due = self._due(timing.ANSWER)
         if self.i_opened:
             return Banner(
                 f"{self.visit.other.name} has to answer",
                 "The money is frozen until this dispute ends.",
                 due,
                 "If no answer comes, the silence is marked, and the case goes on to evidence.",
-                backstop,
             )
         return Banner(
             f"Answer {self.opener.name}’s dispute",
             "The money is frozen. Say what happened from your side; your answer opens the evidence.",
             due,
             "If you say nothing, that is marked, and the arbitrator is offered a ruling for the other side.",
-            backstop,
-            "act",
-            [self._add("Write your answer")],
+            tone="act",
+            actions=[self._add("Write your answer")],
         )
 
     def _evidence(self) -> Banner:
-        due, backstop = self._instants(timing.EVIDENCE)
+        due = self._due(timing.EVIDENCE)
         then = "Then the evidence closes, and an arbitrator reads both sides. Later items are marked late."
         if self.dispute.done_at(self.visit.role):
             title = f"{self.visit.other.name} may still add evidence"
-            return Banner(title, "You said that you have nothing more to add.", due, then, backstop)
+            return Banner(title, "You said that you have nothing more to add.", due, then)
         text = "When both sides have nothing more to add, the review begins at once."
-        return Banner(
-            "Send what proves your side", text, due, then, backstop, "act", [self._add("Add evidence")]
-        )
+        add = [self._add("Add evidence")]
+        return Banner("Send what proves your side", text, due, then, tone="act", actions=add)
 
     _negotiating = _evidence
 
     def _under_review(self) -> Banner:
-        due, backstop = self._instants(timing.RULING)
+        due = self._due(timing.RULING)
         return Banner(
             "An arbitrator decides",
             "You need not do anything. The ruling comes with written reasons, to both sides at once.",
             due,
             "If it takes longer, a lead arbitrator is alerted. Nothing is ever ruled by a clock.",
-            backstop,
         )
 
     def _ruled(self) -> Banner:
-        due, _ = self._instants(timing.APPEAL)
+        due = self._due(timing.APPEAL)
         return Banner(
             f"The ruling: {self._split()}",
             "The reasons stand below.",
@@ -190,9 +188,9 @@ class _Banners:
         in_token = self.escrow.in_token
         return f"{in_token(seller)} to {self.visit.seller.name}, {in_token(buyer)} to {self.visit.buyer.name}"
 
-    def _instants(self, kind: str) -> tuple[datetime | None, datetime | None]:
+    def _due(self, kind: str) -> datetime | None:
         row = self.waiting.get(kind)
-        return (row.due_at, row.backstop_at) if row else (None, None)
+        return row.due_at if row else None
 
     def _name(self, party: Party) -> str:
         return "You" if party.pk == self.visit.me.pk else party.name

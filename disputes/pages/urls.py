@@ -8,6 +8,7 @@ app_name = "disputes"
 
 _room = [
     path("", views.room, name="room"),
+    path("live/", views.live, name="live"),
     path("open/", views.open_form, name="open"),
     path("evidence/", views.add_evidence, name="evidence"),
     path("nothing-more/", views.nothing_more, name="nothing_more"),

@@ -1,6 +1,6 @@
 """The dispute room. Views are thin: form, service, message."""
 
-from typing import cast
+from typing import Any, cast
 
 from django.conf import settings
 from django.contrib import messages
@@ -37,6 +37,14 @@ def room(request: HttpRequest, visit: Visit, escrow_id: str) -> HttpResponse:
             return redirect("disputes:open", visit.deal.pk, escrow.pk)
         raise Http404
     return _show(request, visit, dispute, EvidenceForm())
+
+
+@for_party
+@require_GET
+def live(request: HttpRequest, visit: Visit, escrow_id: str) -> HttpResponse:
+    """The part of the room that changes by itself; what somebody is typing stays."""
+    dispute = _found(visit, escrow_id)
+    return render(request, "disputes/parts/room_live.html", _shown(visit, dispute))
 
 
 @for_party
@@ -121,21 +129,27 @@ def download(request: HttpRequest, visit: Visit, escrow_id: str, file_id: str) -
 
 
 def _show(request: HttpRequest, visit: Visit, dispute: Dispute, form: EvidenceForm) -> HttpResponse:
-    shown = rooms.of(dispute, visit)
     earlier = dispute.escrow.disputes.exclude(pk=dispute.pk).order_by("created")
-    context = {
-        "visit": visit,
-        "escrow": dispute.escrow,
-        "dispute": dispute,
-        "room": shown,
+    context = _shown(visit, dispute) | {
         "form": form,
         "earlier": [(old, words.for_parties(old.state)) for old in earlier],
         "facts": Teller(visit, situation_of(visit, dispute.escrow)).tell(),
-        "split": shown.ruling and legs.of(dispute.escrow, shown.ruling.to_seller, shown.ruling.to_buyer),
-        "disputed": dispute.escrow.in_token(dispute.disputed or dispute.escrow.remainder),
     }
     status = 422 if form.errors else 200
     return render(request, "disputes/room.html", context, status=status)
+
+
+def _shown(visit: Visit, dispute: Dispute) -> dict[str, Any]:
+    escrow, shown = dispute.escrow, rooms.of(dispute, visit)
+    ruling = shown.ruling
+    return {
+        "visit": visit,
+        "escrow": escrow,
+        "dispute": dispute,
+        "room": shown,
+        "split": ruling and legs.of(escrow, ruling.to_seller, ruling.to_buyer),
+        "disputed": escrow.in_token(dispute.disputed or escrow.remainder),
+    }
 
 
 def _newest(escrow: Escrow) -> Dispute | None:

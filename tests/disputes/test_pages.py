@@ -16,7 +16,7 @@ from payments.models import Escrow
 from tests.disputes import cast as stage
 from tests.disputes.cast import Cast
 
-NAMES = ("room", "open", "evidence", "nothing_more", "withdraw")
+NAMES = ("room", "live", "open", "evidence", "nothing_more", "withdraw")
 
 
 def _client(user: Any) -> Client:
