@@ -2,12 +2,15 @@
 
 from typing import Any
 
+from django.templatetags.static import static
+
 UNFOLD: dict[str, Any] = {
     "SITE_TITLE": "Holdfast console",
     "SITE_HEADER": "Holdfast",
     "SITE_SUBHEADER": "Arbitration and operations",
     "SITE_URL": "/",
     "SITE_SYMBOL": "shield_lock",
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda _: static("icon.svg")}],
     "SHOW_VIEW_ON_SITE": False,
     "BORDER_RADIUS": "6px",
     "COLORS": {

@@ -1,5 +1,6 @@
 """The timeline of an escrow: what happened, who did it, how much, in which transaction, and what waits."""
 
+import re
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 
@@ -207,4 +208,6 @@ def _capital(sentence: str) -> str:
 
 
 def _short(text: str) -> str:
-    return text if len(text) <= 160 else text[:159].rstrip() + "…"
+    """One line of a longer text, without its markdown."""
+    plain = " ".join(re.sub(r"[*_`#>]", "", text).split())
+    return plain if len(plain) <= 160 else plain[:159].rstrip() + "…"

@@ -27,6 +27,16 @@ def dispute_link(escrow: Escrow) -> str:
         return ""
 
 
+def room_link(escrow: Escrow) -> str:
+    """The room of the newest dispute of an escrow that was disputed; empty without one."""
+    if not (escrow.dispute_round or escrow.state == EscrowState.DISPUTING):
+        return ""
+    try:
+        return reverse("disputes:room", args=[escrow.deal_id, escrow.pk])
+    except NoReverseMatch:
+        return ""
+
+
 def for_escrow(now: Situation) -> Banner:
     """What the viewing side can do about one escrow."""
     return _BY_STATE[now.escrow.state](now)
@@ -183,20 +193,25 @@ def _refund_asked(now: Situation) -> Banner | None:
 
 
 def _on_its_way(now: Situation, whom: str) -> Banner:
+    room = room_link(now.escrow)
     return Banner(
         f"The money is on its way to {whom}.",
         "The payment is decided and cannot be taken back. It is done when the network has made it final.",
+        actions=[Action("The dispute and its ruling", room)] if room else [],
     )
 
 
 def _disputing(now: Situation) -> Banner:
+    room = room_link(now.escrow)
     return Banner(
-        "The dispute is being recorded in the contract.", "Every timer has stopped; no money moves meanwhile."
+        "The dispute is being recorded in the contract.",
+        "Every timer has stopped; no money moves meanwhile.",
+        actions=[Action("Go to the dispute", room)] if room else [],
     )
 
 
 def _disputed(now: Situation) -> Banner:
-    room = dispute_link(now.escrow)
+    room = room_link(now.escrow)
     return Banner(
         "This escrow is disputed. The money stays where it is.",
         "It moves when you two agree, or when an arbitrator has ruled.",
@@ -206,7 +221,7 @@ def _disputed(now: Situation) -> Banner:
 
 
 def _closed(now: Situation) -> Banner:
-    escrow = now.escrow
+    escrow, room = now.escrow, room_link(now.escrow)
     decided = [
         f"{escrow.in_token(units)} to {whom}"
         for units, whom in ((escrow.decided_seller, now.seller), (escrow.decided_buyer, now.buyer))
@@ -215,7 +230,10 @@ def _closed(now: Situation) -> Banner:
     return Banner(
         "Closed: " + " and ".join(decided) + "." if decided else "Closed.",
         "The fee is taken from the seller’s part. Nothing is left to do.",
-        actions=[Action("Receipt", link("receipt", escrow))],
+        actions=[
+            Action("Receipt", link("receipt", escrow)),
+            *([Action("The dispute and its ruling", room)] if room else []),
+        ],
     )
 
 

@@ -41,7 +41,9 @@ function openTab(tab) {
     const chosen = other === tab;
     other.setAttribute("aria-selected", String(chosen));
     other.tabIndex = chosen ? 0 : -1;
-    document.getElementById(other.getAttribute("aria-controls")).hidden = !chosen;
+    const panel = document.getElementById(other.getAttribute("aria-controls"));
+    panel.hidden = !chosen;
+    if (chosen && "open" in panel) panel.open = true;
   }
 }
 

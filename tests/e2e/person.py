@@ -4,7 +4,7 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from playwright.sync_api import ConsoleMessage, Page, expect
+from playwright.sync_api import ConsoleMessage, Page, Response, expect
 
 PASSWORD = "holdfast-demo"
 AXE = Path(__file__).resolve().parents[2] / "node_modules/axe-core/axe.min.js"
@@ -20,11 +20,17 @@ class Person:
 
     def __post_init__(self) -> None:
         self.page.on("console", self._heard)
+        self.page.on("response", self._answered)
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
 
     def _heard(self, message: ConsoleMessage) -> None:
-        if message.type == "error" and "status of 422" not in message.text:
+        # What the server refused is told with its address by `_answered`.
+        if message.type == "error" and "Failed to load resource" not in message.text:
             self.complaints.append(f"{self.page.url}: {message.text}")
+
+    def _answered(self, response: Response) -> None:
+        if response.status >= 400 and response.status != 422:
+            self.complaints.append(f"{response.status} {response.url}")
 
     def sign_in(self) -> None:
         self.page.goto("/accounts/login/")
