@@ -8,7 +8,7 @@ from django import forms
 from core import files
 from core.files import Saved
 from disputes import reasons
-from disputes.services.evidence import LONGEST_TEXT
+from disputes.services.evidence import LONGEST_TEXT, check_count
 from payments.pages.forms import FilesField
 
 _FILES_HELP = (
@@ -50,5 +50,6 @@ class OpenForm(EvidenceForm):
 
 
 def stored(uploads: Sequence[Any]) -> list[Saved]:
-    """Keep the uploads by their content. Raises `Invalid` for a kind or size that is not accepted."""
+    """Keep the uploads by their content. Raises `Invalid` for too many, or a kind or size not accepted."""
+    check_count(uploads)
     return [files.save(upload, pointer="/files") for upload in uploads]

@@ -45,11 +45,16 @@ def prepare(role: str, text: str, files: Sequence[Saved]) -> Item:
         raise _wrong(
             "/text", "evidence_too_long", f"At most {LONGEST_TEXT:,} characters. Add the rest as a file."
         )
-    if len(files) > MOST_FILES:
-        raise _wrong("/files", "too_many_files", f"At most {MOST_FILES} files at once.")
+    check_count(files)
     pairs = [(saved.name, saved.file.sha256) for saved in files]
     digest = hashing.canonical_hash(hashing.evidence_item(role=role, text=text, files=pairs))
     return Item(role, text, files, digest)
+
+
+def check_count(files: Sequence[object]) -> None:
+    """Raise `Invalid` for more files than an item may have."""
+    if len(files) > MOST_FILES:
+        raise _wrong("/files", "too_many_files", f"At most {MOST_FILES} files at once.")
 
 
 @transaction.atomic

@@ -18,7 +18,7 @@ from disputes.models import Dispute, Ruling
 from disputes.services import opening
 from disputes.services.base import move, move_ruling, stop_clocks, tell
 from disputes.services.evidence import begin_evidence
-from disputes.states import LIVE, STANDING, DisputeState, RulingState
+from disputes.states import BEFORE_REVIEW, LIVE, STANDING, DisputeState, RulingState
 from payments.locks import lock_escrow
 from payments.models import Escrow
 from payments.states import CLOSED, HOLDING, EscrowState
@@ -74,8 +74,10 @@ def follow(escrow_id: str, *, tx_hash: str = "") -> None:
         _ended(dispute, tx_hash)
     elif state in HOLDING and dispute.state == DisputeState.OPENING:
         _end(dispute, DisputeState.CLOSED, "the chain refused the dispute", tx_hash)
-    elif state in HOLDING:
+    elif state in HOLDING and dispute.state in BEFORE_REVIEW:
         _end(dispute, DisputeState.WITHDRAWN, "", tx_hash)
+    elif state in HOLDING:
+        _end(dispute, DisputeState.CLOSED, "the opener took it back on the chain, past the review", tx_hash)
     elif state == EscrowState.DISPUTED and dispute.state == DisputeState.OPENING:
         _opened(dispute, _last_raised(escrow_id))
 

@@ -117,6 +117,17 @@ def test_an_empty_item_is_refused_in_one_sentence(people: Cast, opened: Dispute)
     assert Evidence.objects.count() == 1
 
 
+def test_a_flood_of_files_is_refused_before_any_is_kept(people: Cast, opened: Dispute) -> None:
+    from core.models import StoredFile
+
+    uploads = [SimpleUploadedFile(f"{number}.txt", b"file %d" % number) for number in range(11)]
+    data = {"text": "Everything.", "files": uploads}
+    response = _client(people.seller).post(_url("evidence", opened.escrow), data)
+    assert response.status_code == 422
+    assert "At most 10 files" in _text(response)
+    assert not StoredFile.objects.exists()
+
+
 def test_both_sides_see_every_item_with_hash_author_and_late_mark(
     people: Cast, under_review: Dispute
 ) -> None:

@@ -276,8 +276,19 @@ def test_a_declared_conflict_is_for_good(people: Cast, opened: Dispute) -> None:
     assert stage.reread(opened).arbitrator is None
     with pytest.raises(Forbidden):
         review.claim(dispute_id=opened.pk, person=people.arbitrator)
-    with pytest.raises(Forbidden):
+    with pytest.raises(Invalid):
         review.assign(dispute_id=opened.pk, arbitrator=people.arbitrator, person=people.lead)
+
+
+def test_a_withdrawal_on_the_chain_after_the_ruling_closes_the_case(
+    people: Cast, under_review: Dispute
+) -> None:
+    ruling = approve(propose(under_review, people), people)
+    stage.chain_gives_back(under_review.escrow)
+    dispute = stage.reread(under_review)
+    assert (dispute.state, dispute.escrow.state) == ("closed", "funded")
+    assert Ruling.objects.get(pk=ruling.pk).state == "superseded"
+    assert not deadlines.waiting(dispute.pk).exists()
 
 
 def test_a_party_who_is_an_arbitrator_cannot_claim(people: Cast, opened: Dispute) -> None:
