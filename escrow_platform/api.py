@@ -21,7 +21,7 @@ from partners.views import ApiView, nothing_here
 @cache
 def document() -> dict[str, Any]:
     """The OpenAPI 3.1 document, generated once for each process."""
-    generator = SchemaGenerator(api_version="v1")  # type: ignore[no-untyped-call]
+    generator = SchemaGenerator()  # type: ignore[no-untyped-call]
     found: dict[str, Any] = generator.get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
     validate_schema(found)
     plain: dict[str, Any] = json.loads(json.dumps(found, default=str))

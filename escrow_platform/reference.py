@@ -93,7 +93,7 @@ def _operation(document: Document, path: str, verb: str, operation: Document) ->
         verb=verb.upper(),
         path=path,
         title=operation.get("summary", operation["operationId"]),
-        text=operation.get("description", ""),
+        text=_plain(operation.get("description", "")),
         scope=operation.get("x-scope", ""),
         parameters=[_parameter(item) for item in operation.get("parameters", [])],
         body=list(_fields(document, _content(operation.get("requestBody", {})))),
@@ -104,7 +104,7 @@ def _operation(document: Document, path: str, verb: str, operation: Document) ->
 
 def _parameter(item: Document) -> Field:
     kind = f"{item['in']}, {_kind(item.get('schema', {}))}"
-    return Field(item["name"], kind, bool(item.get("required")), item.get("description", ""))
+    return Field(item["name"], kind, bool(item.get("required")), _plain(item.get("description", "")))
 
 
 def _answer(document: Document, status: str, item: Document) -> Answer:
@@ -131,7 +131,7 @@ def _fields(document: Document, schema: Document, prefix: str = "", depth: int =
     required = schema.get("required", [])
     for name, item in schema.get("properties", {}).items():
         inner = _resolved(document, item)
-        text = item.get("description") or inner.get("description", "")
+        text = _plain(item.get("description") or inner.get("description", ""))
         yield Field(prefix + name, _kind(inner), name in required, text)
         child = _resolved(document, inner.get("items", inner))
         mark = "[]." if "items" in inner else "."
@@ -149,6 +149,11 @@ def _resolved(document: Document, item: Document) -> Document:
     for step in item["$ref"].removeprefix("#/").split("/"):
         found = found[step]
     return _resolved(document, found)
+
+
+def _plain(text: str) -> str:
+    """Without the marks that only the machine-readable document's viewers turn into code."""
+    return text.replace("`", "")
 
 
 def _kind(schema: Document) -> str:

@@ -4,9 +4,11 @@ import re
 from collections.abc import Callable
 
 import pytest
+from django.db import Error, transaction
 from django.test import Client
 
 from accounts.models import User
+from core import clock
 from core.models import AuditEntry
 from partners.models import ApiKey, Partner
 from partners.services import keys
@@ -96,3 +98,28 @@ def _dialog(operator: Client, issued: IssuedKey, verb: str) -> str:
     found = re.search(rf'"(/admin/partners/apikey/{issued.key.pk}/[^"]*{verb}[^"]*)"', page)
     assert found, "the page offers the action"
     return found.group(1)
+
+
+def test_only_label_and_allow_list_of_a_key_change(operator: Client, issued: IssuedKey) -> None:
+    address = f"/admin/partners/apikey/{issued.key.pk}/change/"
+    form = {"label": "till", "ip_allow_list": "192.0.2.0/24", "scopes": ["read"], "livemode": "on"}
+    assert operator.post(address, form).status_code == 302
+    key = ApiKey.objects.get()
+    assert (key.label, key.ip_allow_list) == ("till", ["192.0.2.0/24"])
+    assert (key.scopes, key.livemode) == (issued.key.scopes, False)
+    assert AuditEntry.objects.filter(action="api_key.described").exists()
+
+
+@pytest.mark.parametrize("column", ["scopes", "hash", "livemode", "partner_id"])
+def test_the_database_itself_keeps_a_keys_rights(issued: IssuedKey, column: str) -> None:
+    values = {"scopes": ["read"], "hash": "0x" + "00" * 32, "livemode": True, "partner_id": "ptn_x"}
+    with pytest.raises(Error), transaction.atomic():
+        ApiKey.objects.update(**{column: values[column]})
+
+
+def test_a_revoked_key_never_comes_back(issued: IssuedKey) -> None:
+    ApiKey.objects.update(revoked_at=clock.now())
+    with pytest.raises(Error), transaction.atomic():
+        ApiKey.objects.update(revoked_at=None)
+    with pytest.raises(Error), transaction.atomic():
+        ApiKey.objects.all().delete()
