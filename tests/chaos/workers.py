@@ -11,7 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from chain import selectors
 from tests.chain.helpers import ROOT, process_environment
+from tests.payments.fixtures import Desk
 
 LIMIT = 90.0  # seconds for one wait
 
@@ -23,6 +25,13 @@ def until(done: Callable[[], Any], what: str, *, meanwhile: Callable[[], Any], l
         assert time.monotonic() < end, f"it did not happen within {limit:.0f} s that {what}"
         meanwhile()
         time.sleep(0.1)
+
+
+def mine_when_read(desk: Desk) -> None:
+    """The next block, as soon as the workers have read the last one: as fast as they are, and no faster."""
+    top = selectors.head(desk.engine.network)
+    if top is None or top[0] >= desk.engine.chain.head:
+        desk.engine.chain.mine(1)
 
 
 @dataclass
