@@ -118,3 +118,30 @@ def token_owner(desk: Desk, name: str, *arguments: object, token: str = "") -> N
     """The token's owner does something (`addBlackList`, `pause`), mined at once."""
     desk.engine.chain.send(token or desk.token.address, abi.encode_call("TestUSDT", name, list(arguments)))
     desk.engine.chain.mine()
+
+
+_PLAIN_CODE = "0x00000000000000000000000000000000000C0DE5"
+
+
+def refuse_recipient(desk: Desk, address: str | None) -> None:
+    """The token reverts every transfer to `address` from now on; None: it pays everybody again.
+
+    Its own code moves to another address, and what stands in its place asks it, but for that transfer.
+    """
+    rpc, token = desk.engine.chain.rpc, desk.token.address
+    kept = rpc("eth_getCode", _PLAIN_CODE, "latest")
+    if kept == "0x":
+        kept = rpc("eth_getCode", token, "latest")
+        rpc("anvil_setCode", _PLAIN_CODE, kept)
+    rpc("anvil_setCode", token, "0x" + _refusing(address).hex() if address else kept)
+    desk.engine.chain.mine()
+
+
+def _refusing(address: str) -> bytes:
+    recipient, code = address[2:].lower(), _PLAIN_CODE[2:].lower()
+    before = f"60003560e01c63a9059cbb1460043573{recipient}1416"  # transfer, and to that recipient
+    forward = f"3660006000376000600036600073{code}5af43d600060003e"  # delegatecall with the same data
+    at = len(before) // 2 + 3 + len(forward) // 2
+    fine, refused = at + 7, at + 7 + 5
+    tail = f"60{fine:02x}573d6000fd5b3d6000f35b60006000fd"
+    return bytes.fromhex(f"{before}60{refused:02x}57{forward}{tail}")

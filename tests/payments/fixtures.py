@@ -1,6 +1,6 @@
 """The cast and a deal at any point of its life, on a real chain."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -10,13 +10,14 @@ import factory
 import pytest
 
 from accounts.models import User
+from chain.services.sweep import sweep
 from contracts.artifacts import ESCROW_ADDRESS
 from contracts.terms import Terms
 from core import clock, deadlines, outbox
 from core.actors import Actor
 from payments.agreement import Agreement, Milestone
 from payments.books import reconcile
-from payments.models import Deal, Escrow, Party
+from payments.models import Deal, Escrow, Order, Party
 from payments.services import chain_terms, deals, projection, setup
 from tests.chain.fixtures import USDT, Engine
 
@@ -122,7 +123,8 @@ class Desk:
         return escrow
 
     def travel(self, by: timedelta) -> None:
-        """Time passes for the platform and for the chain, until the end of the test."""
+        """Everything comes to rest, then time passes for the platform and for the chain."""
+        self.settle()
         self._time.enter_context(clock.travelled(by))
         self.engine.chain.travel(int(by.total_seconds()))
         self.settle()
@@ -130,6 +132,17 @@ class Desk:
     def platform_travels(self, by: timedelta) -> None:
         """Time passes for the platform alone."""
         self._time.enter_context(clock.travelled(by))
+
+    def until(self, holds: Callable[[], bool], rounds: int = 80) -> None:
+        """Two minutes for the platform and a block for the chain at a time, until something holds."""
+        for _ in range(rounds):
+            if holds():
+                return
+            self.platform_travels(timedelta(minutes=2))
+            self.engine.chain.mine()
+            sweep(self.engine.network)
+            self.duties()
+        raise AssertionError("it never came to that")
 
     def back_to_now(self) -> None:
         """The end of the test's own time."""
@@ -150,8 +163,8 @@ class Desk:
         """The escrow as it is stored now."""
         return Escrow.objects.select_related("deal", "network", "token__network").get(pk=escrow.pk)
 
-    def state(self, row: Escrow | Deal) -> str:
-        """Where an escrow or a deal stands now."""
+    def state(self, row: Escrow | Deal | Order) -> str:
+        """Where something stands now."""
         return str(type(row).objects.values_list("state", flat=True).get(pk=row.pk))
 
     def legs(self, escrow: Escrow) -> list[tuple[str, int, str]]:
