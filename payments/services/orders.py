@@ -5,7 +5,7 @@ moves them.
 """
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from django.db import transaction
@@ -167,6 +167,7 @@ def submit(order: Order, escrow: Escrow, *, must_be_final_by: datetime | None = 
         label=f"{order.kind} {escrow.pk}",
         group=order.pk,
         must_be_final_by=must_be_final_by,
+        not_before=_not_before(order),
         replaces=previous,
     )
     order.save(update_fields=["attempts", "call"])
@@ -303,6 +304,12 @@ def _expected(order: Order, escrow: Escrow) -> ExpectedLog:
         topics=[escrow.chain_id_hash],
         data_prefix="0x" + prefix.hex(),
     )
+
+
+def _not_before(order: Order) -> datetime | None:
+    """A ruling is refused by the chain until the appeal window is over there too."""
+    instant = order.payload.get("not_before")
+    return datetime.fromtimestamp(instant, UTC) if instant is not None else None
 
 
 def _sender_address(order: Order, escrow: Escrow) -> str:
