@@ -17,7 +17,7 @@ class SignupForm(AllauthSignupForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         _word(self, {"email": "E-mail", "password1": "Password"})
-        self.fields["email"].help_text = "Deadlines and payments are announced there."
+        self.fields["email"].help_text = "You sign in with it. The other side of a deal invites you by it."
 
 
 def _word(form: Any, labels: dict[str, str]) -> None:

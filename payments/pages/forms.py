@@ -126,7 +126,7 @@ class DealForm(TermsForm):
     counterparty_email = forms.EmailField(
         label="E-mail of the other side",
         required=False,
-        help_text="They get an invitation. Empty: you send them a link yourself.",
+        help_text="Then only this person can take the other side. You get a link to send them.",
     )
     own_address = AddressField(
         label="Your address",

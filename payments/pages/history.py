@@ -102,7 +102,7 @@ class Teller:
                 title,
                 shape="moving" if live else "done",
                 at=order.created,
-                text=order.reason.capitalize(),
+                text=order.reason.capitalize() if order.kind == OrderKind.PAY else "",
                 amount=self.escrow.in_token(order.to_seller + order.to_buyer),
             )
 

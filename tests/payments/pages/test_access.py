@@ -1,6 +1,5 @@
 """To strangers a deal does not exist; the anonymous sign in; each side has only its own steps."""
 
-import pytest
 from django.urls import URLPattern, URLResolver
 
 from payments.pages import urls
@@ -10,7 +9,6 @@ from tests.payments.pages.conftest import Clients, url
 BUYERS = {"changes", "release", "take_back", "return_late", "ask_refund", "open"}
 SELLERS = {"deliver", "refund", "answer_refund"}
 POSTED = {"open", "join"}
-PUBLIC = {"invitation"}
 
 
 def _routes(patterns: list, prefix: str = "") -> dict[str, str]:
@@ -33,21 +31,33 @@ def _address(desk: Desk, path: str) -> str:
     return "/deals/" + filled.replace("<str:file_id>", "dlv_none")
 
 
-@pytest.mark.parametrize("name", sorted(ROUTES))
-def test_every_page_of_a_deal_is_closed_to_strangers(desk: Desk, clients: Clients, name: str) -> None:
-    address = _address(desk, ROUTES[name])
-    ask = "post" if name in POSTED else "get"
-    assert getattr(clients.stranger, ask)(address).status_code == 404
-    anonymous = getattr(clients.anonymous, ask)(address)
-    assert anonymous.status_code == 302
-    assert anonymous["Location"].startswith("/accounts/login/")
+def _addresses(desk: Desk) -> dict[str, str]:
+    escrow = desk.agreed().escrows.get()
+    escrow_page = {"<str:escrow_id>": escrow.pk, "<str:file_id>": "dlv_none"}
+    return {
+        name: "/deals/" + _filled(path, {"<str:deal_id>": escrow.deal_id} | escrow_page)
+        for name, path in ROUTES.items()
+    }
 
 
-@pytest.mark.parametrize("name", sorted(BUYERS | SELLERS))
-def test_a_step_of_one_side_is_forbidden_to_the_other(desk: Desk, clients: Clients, name: str) -> None:
-    address = _address(desk, ROUTES[name])
-    wrong = clients.seller if name in BUYERS else clients.buyer
-    assert wrong.post(address).status_code == 403
+def _filled(path: str, values: dict[str, str]) -> str:
+    return "/".join(values.get(part, part) for part in path.split("/"))
+
+
+def test_every_page_of_a_deal_is_closed_to_strangers(desk: Desk, clients: Clients) -> None:
+    for name, address in _addresses(desk).items():
+        ask = "post" if name in POSTED else "get"
+        assert getattr(clients.stranger, ask)(address).status_code == 404, name
+        anonymous = getattr(clients.anonymous, ask)(address)
+        assert anonymous.status_code == 302, name
+        assert anonymous["Location"].startswith("/accounts/login/")
+
+
+def test_a_step_of_one_side_is_forbidden_to_the_other(desk: Desk, clients: Clients) -> None:
+    for name, address in _addresses(desk).items():
+        if name in BUYERS | SELLERS:
+            wrong = clients.seller if name in BUYERS else clients.buyer
+            assert wrong.post(address).status_code == 403, name
 
 
 def test_an_escrow_is_found_only_below_its_own_deal(desk: Desk, clients: Clients) -> None:
