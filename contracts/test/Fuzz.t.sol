@@ -98,4 +98,14 @@ contract FuzzTest is Base {
         vm.assertEq(u.buyerDisputes, 1);
         vm.assertFalse(u.byOperator);
     }
+
+    function test_a_counter_that_is_full_refuses_instead_of_running_over() public {
+        Slot full = Slot.wrap(uint256(type(uint24).max) << 208);
+        refuses(Slots.SlotOverflow.selector);
+        this.next(full);
+    }
+
+    function next(Slot s) external pure returns (Slot) {
+        return s.next();
+    }
 }

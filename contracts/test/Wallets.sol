@@ -29,5 +29,13 @@ contract Greedy {
     }
 }
 
+/// @notice A contract that agrees to everything after burning nearly all the gas that it may.
+contract Wasteful {
+    function isValidSignature(bytes32, bytes calldata) external view returns (bytes4) {
+        while (gasleft() > 1_000) {}
+        return 0x1626ba7e;
+    }
+}
+
 /// @notice A contract that accepts no native coin.
 contract Closed {}
