@@ -61,7 +61,7 @@ def _payload(dispute: Dispute, facts: dict[str, Any]) -> dict[str, Any]:
         "deal": dispute.escrow.deal_id,
         "escrow": dispute.escrow_id,
         "dispute": dispute.pk,
-        "state": public_state(dispute.state),
+        "status": public_state(dispute.state),
         "opened_by": dispute.opened_by,
         **facts,
     }

@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import Any
 
 import environ
-import structlog
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from escrow_platform.settings.logs import LOGGING  # noqa: F401  (Django reads it here)
 from escrow_platform.settings.unfold import UNFOLD  # noqa: F401  (Django reads it here)
 
 env = environ.Env()
@@ -272,16 +272,3 @@ CLOCK_BOUNDS = {
     "deliver": (86_400, 365 * 86_400),
 }
 DEMO = False
-
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {
-        "json": {
-            "()": "structlog.stdlib.ProcessorFormatter",
-            "processor": structlog.processors.JSONRenderer(),
-        }
-    },
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "json"}},
-    "root": {"handlers": ["console"], "level": "INFO"},
-}

@@ -20,14 +20,14 @@ def amount_json(units: int, of: Escrow | Deal | Deposit | PayoutLeg) -> dict[str
 
 def of_deal(deal: Deal, type_: str, **facts: Any) -> None:
     """`deal.*`: something happened to the agreement."""
-    payload = {"deal": deal.id, "state": deal.state, "title": deal.title, **facts}
+    payload = {"deal": deal.id, "status": deal.state, "title": deal.title, **facts}
     outbox.emit(type_, subject_id=deal.id, payload=payload, group_id=deal.id, owner_id=deal.partner_id or "")
     live.deal_changed(deal.id)
 
 
 def of_escrow(escrow: Escrow, type_: str, **facts: Any) -> None:
     """`escrow.*`, `deposit.*`, `payout.*`: something happened to the money of one escrow."""
-    payload = {"deal": escrow.deal_id, "escrow": escrow.id, "state": escrow.state, **facts}
+    payload = {"deal": escrow.deal_id, "escrow": escrow.id, "status": escrow.state, **facts}
     outbox.emit(
         type_,
         subject_id=escrow.id,

@@ -353,4 +353,4 @@ def test_no_event_tells_the_parties_of_a_ruling_that_waits(people: Cast, under_r
         dispute_id=under_review.pk, role="buyer", text="More.", acting=stage.actor(people.buyer)
     )
     event = OutboxEvent.objects.filter(type="dispute.evidence_added").latest("sequence")
-    assert event.payload["state"] == "under_review"
+    assert event.payload["status"] == "under_review"
