@@ -1,12 +1,13 @@
 """What "exactly once" means, read from the chain past the product and from the tables."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from chain.models import Attempt, Call, FinalEvent, Sender, Transaction
 from contracts.artifacts import ESCROW_ADDRESS
 from contracts.events import TOPICS
 from payments.models import Escrow, Journal, PayoutLeg
+from tests.chain.helpers import payouts
 from tests.payments.fixtures import Desk
 
 
@@ -49,7 +50,16 @@ def check_paid_once(desk: Desk, escrows: Sequence[Escrow]) -> None:
     assert [event.seq for event in events] == list(range(1, len(events) + 1))
 
 
-def check_gas_paid_once(desk: Desk) -> None:
+def check_calls_closed_once(desk: Desk) -> None:
     """Final events name each call once."""
     called = FinalEvent.objects.filter(network=desk.engine.network, kind=FinalEvent.Kind.CALL)
     assert max(Counter(called.values_list("call", flat=True)).values(), default=0) <= 1
+
+
+def check_transfers_once(desk: Desk, amounts: Iterable[int]) -> None:
+    """Each of these amounts reached the recipient once, with one nonce each."""
+    wanted = sorted(amounts)
+    found = sorted(payouts(desk.engine.chain))
+    assert found == wanted, f"paid twice: {sorted((Counter(found) - Counter(wanted)).elements())}"
+    assert check_nonces(desk) == len(wanted)
+    check_calls_closed_once(desk)
