@@ -3,6 +3,7 @@
 Both are doorbells, rung after the commit: whoever misses one finds the same news in the tables.
 """
 
+import traceback
 from collections.abc import Callable, Collection
 
 import structlog
@@ -44,6 +45,12 @@ def _tell(callbacks: list[Callable[..., object]], *args: object) -> None:
     for callback in list(callbacks):
         try:
             callback(*args)
-        except Exception:
-            # The engine does not depend on its listeners; they heal from the tables.
-            log.exception("hook_failed", hook=getattr(callback, "__qualname__", repr(callback)))
+        except Exception as error:
+            # The engine does not depend on its listeners: they heal from the tables. One line, for with a
+            # dead broker this happens for every event.
+            log.warning("hook_failed", error=f"{type(error).__name__}: {error}"[:200], at=_place(error))
+
+
+def _place(error: Exception) -> str:
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{frame.filename}:{frame.lineno}"
