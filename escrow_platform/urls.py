@@ -1,6 +1,6 @@
 """Every address of the site."""
 
-from typing import Any
+from typing import Any, cast
 
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
@@ -20,4 +20,4 @@ urlpatterns: list[URLPattern | URLResolver] = [
 handler400 = "escrow_platform.errors.bad_request"
 handler500 = "escrow_platform.errors.server_error"
 
-websocket_urlpatterns: list[Any] = [path("ws/deals/<str:deal_id>/", DealSocket.as_asgi())]
+websocket_urlpatterns: list[Any] = [path("ws/deals/<str:deal_id>/", cast("Any", DealSocket.as_asgi()))]

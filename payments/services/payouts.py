@@ -131,8 +131,16 @@ def retry_leg(*, leg_id: str, acting: Actor) -> Order:
         raise Conflict("leg_not_blocked", "This payment does not wait, or is being tried already.")
     number = {LegKind.RELEASE: 0, LegKind.REFUND: 1, LegKind.FEE: 2}[LegKind(leg.kind)]
     payload = {"leg_kind": number, "kind": leg.kind}
-    part = {"to_buyer" if leg.kind == LegKind.REFUND else "to_seller": leg.amount}
-    return orders.place(escrow, OrderKind.PAY_LEG, reason="retry", acting=acting, payload=payload, **part)
+    refund = leg.kind == LegKind.REFUND
+    return orders.place(
+        escrow,
+        OrderKind.PAY_LEG,
+        reason="retry",
+        acting=acting,
+        payload=payload,
+        to_seller=0 if refund else leg.amount,
+        to_buyer=leg.amount if refund else 0,
+    )
 
 
 def release_uninspected(deadline: Deadline) -> bool:
