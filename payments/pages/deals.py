@@ -11,14 +11,15 @@ from django.views.decorators.http import require_POST, require_safe
 
 from accounts.models import User
 from core import files as stored_files
+from core.presentation import Banner
 from payments.agreement import from_json
-from payments.models import DealFile, DealVersion, Party
-from payments.pages import listing, rules, whatnow, words
+from payments.models import DealFile, DealVersion, Escrow, Party
+from payments.pages import listing, rules, situation, whatnow, words
 from payments.pages.access import Visit, for_party
 from payments.pages.forms import AnswerForm
 from payments.pages.outcome import carried_out, clicked
 from payments.services import deals
-from payments.states import DealState
+from payments.states import TERMINAL, DealState
 
 
 @login_required
@@ -45,7 +46,7 @@ def detail(request: HttpRequest, visit: Visit) -> HttpResponse:
         "visit": visit,
         "deal": deal,
         "word": words.DEAL[deal.state],
-        "banner": whatnow.for_deal(visit, version),
+        "banner": _urgent(visit, escrows) or whatnow.for_deal(visit, version),
         "version": version,
         "terms": from_json(version.terms),
         "files": deal.files.order_by("created", "id"),
@@ -54,6 +55,14 @@ def detail(request: HttpRequest, visit: Visit) -> HttpResponse:
         "can_cancel": deal.state in (DealState.PROPOSED, DealState.AGREED),
     }
     return render(request, "deals/detail.html", shown)
+
+
+def _urgent(visit: Visit, escrows: list[Escrow]) -> Banner | None:
+    """The first milestone about which the visiting side can do something now."""
+    deal = visit.deal
+    standing = situation.read(escrows, {deal.pk: visit.role}, {deal.pk: visit.other.name})
+    banners = [whatnow.for_escrow(now) for now in standing if now.escrow.state not in TERMINAL]
+    return next((banner for banner in banners if banner.tone != "wait"), None)
 
 
 @for_party

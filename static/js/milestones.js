@@ -17,11 +17,14 @@ function format(units) {
 function left(row) { return !row.querySelector("input[name$=DELETE]")?.checked; }
 
 function refresh(section) {
-  const rows = [...section.querySelectorAll("[data-milestone]")].filter(left);
+  const all = [...section.querySelectorAll("[data-milestone]")];
+  const rows = all.filter(left);
   section.querySelectorAll("[data-milestone-title]").forEach((title) => {
     title.hidden = rows.length < 2;
   });
-  section.querySelectorAll("[data-several]").forEach((part) => { part.hidden = rows.length < 2; });
+  // With one milestone there is nothing to leave out and no order to choose.
+  section.querySelectorAll("[data-several]").forEach((part) => { part.hidden = all.length < 2; });
+  all.forEach((row) => row.classList.toggle("left-out", !left(row)));
   const amounts = rows.map((row) => parse(row.querySelector("[data-amount]").value));
   const total = section.querySelector("[data-total]");
   total.hidden = amounts.every((amount) => amount === null);

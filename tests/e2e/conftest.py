@@ -1,6 +1,7 @@
 """A whole site in processes of its own, and people with browsers. Nothing here touches the ORM."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -18,7 +19,7 @@ from playwright.sync_api import Browser, sync_playwright
 from escrow_platform.stack.demo import PLAN, environment
 from tests.e2e.person import Person
 
-CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 ROOT = Path(__file__).resolve().parents[2]
 START_LIMIT = 90
 
