@@ -9,6 +9,7 @@ from typing import Any
 from django.conf import settings
 from eth_utils.crypto import keccak
 
+from contracts.terms import ARBITRATION_BOUNDS, BPS, MAX_FEE_BPS
 from core import clock
 from core.errors import FieldError, Invalid
 
@@ -85,11 +86,8 @@ def agreement_hash(body: Mapping[str, Any]) -> str:
 
 
 def gross_up(net: int, fee_bps: int) -> int:
-    """The least amount of which, after a fee rounded down, at least `net` is left."""
-    gross = net * 10_000 // (10_000 - fee_bps)
-    while gross - gross * fee_bps // 10_000 < net:
-        gross += 1
-    return gross
+    """The least amount of which, after a fee rounded down, exactly `net` is left."""
+    return (net - 1) * 10_000 // (10_000 - fee_bps) + 1 if net > 0 else 0
 
 
 def from_json(body: Mapping[str, Any]) -> Agreement:
@@ -113,6 +111,7 @@ def check(agreement: Agreement, *, minimum: int = 1) -> None:
         errors.append(FieldError("/fee_payer", "unknown", "Choose who pays the fee: buyer or seller."))
     if agreement.opening not in ("all", "each"):
         errors.append(FieldError("/opening", "unknown", "Open all milestones at once, or each in turn."))
+    errors += _contract_errors(agreement)
     if errors:
         raise Invalid("terms_invalid", errors[0].message, errors)
 
@@ -154,6 +153,20 @@ def _clock_errors(agreement: Agreement) -> list[FieldError]:
             message = f"The time to {name} must be between {_words(low)} and {_words(high)}."
             errors.append(FieldError(f"/{name}_seconds", "range", message))
     return errors
+
+
+def _contract_errors(agreement: Agreement) -> list[FieldError]:
+    """What the contract would refuse only when an escrow is opened."""
+    bounds = (
+        ("fee_bps", agreement.fee_bps, (0, MAX_FEE_BPS)),
+        ("fallback_seller_bps", agreement.fallback_seller_bps, (0, BPS)),
+        ("arbitration_seconds", agreement.arbitration_seconds, ARBITRATION_BOUNDS),
+    )
+    return [
+        FieldError(f"/{name}", "range", f"This must lie between {low} and {high}.")
+        for name, value, (low, high) in bounds
+        if not low <= value <= high
+    ]
 
 
 def _words(seconds: int) -> str:

@@ -1,0 +1,181 @@
+"""The books: what the database refuses, and that they are written from events and compared with the chain."""
+
+import ast
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import DatabaseError, IntegrityError, connection, transaction
+
+import payments.books
+from chain.models import FinalEvent
+from payments.books import balances, reconcile
+from payments.books.post import Line, Unbalanced, post
+from payments.models import Account, AccountKind, Entry, Escrow, Journal, ProjectionCursor
+from payments.services import projection
+from tests.chain.fixtures import USDT
+from tests.payments.acts import refund, release
+from tests.payments.fixtures import Desk
+
+TABLES = ("payments_journal", "payments_entry", "payments_account")
+
+
+def unposted(desk: Desk) -> FinalEvent:
+    """A final event that moved no money, with a number that no journal has."""
+    posted = Journal.objects.values_list("seq", flat=True)
+    found = FinalEvent.objects.filter(network=desk.engine.network).exclude(seq__in=posted).last()
+    if found is not None:
+        return found
+    last = FinalEvent.objects.filter(network=desk.engine.network).order_by("-seq")[0]
+    last.seq += 1_000
+    return last
+
+
+def lines(escrow: Escrow, vault: int, held: int) -> list[Line]:
+    return [
+        Line(AccountKind.VAULT, vault, escrow.token),
+        Line(AccountKind.HELD, held, escrow.token),
+    ]
+
+
+def test_a_deposit_and_its_release_leave_books_that_sum_to_zero(desk: Desk) -> None:
+    escrow = desk.funded(250 * USDT)
+    assert balances.balance(escrow, AccountKind.VAULT) == balances.held(escrow) == 250 * USDT
+    release(desk, escrow)
+    desk.settle()
+    assert balances.balance(escrow, AccountKind.VAULT) == balances.held(escrow) == 0
+    assert Journal.objects.count() == 2
+    assert all(row["total"] == 0 for row in sums_by_journal())
+
+
+def sums_by_journal() -> Any:
+    from django.db.models import Sum
+
+    return Entry.objects.values("journal", "account__token").annotate(total=Sum("amount"))
+
+
+def test_lines_that_do_not_balance_are_refused_before_anything_is_written(desk: Desk) -> None:
+    escrow = desk.funded(250 * USDT)
+    before = Journal.objects.count()
+    with pytest.raises(Unbalanced):
+        post(unposted(desk), escrow, "wrong", lines(escrow, 5, -4))
+    assert Journal.objects.count() == before
+
+
+def test_the_database_refuses_an_unbalanced_journal_at_commit(desk: Desk) -> None:
+    escrow = desk.funded(250 * USDT)
+    before = Entry.objects.count()
+    account = Account.objects.get(escrow=escrow, kind=AccountKind.HELD)
+    journal = Journal.objects.get()
+    with pytest.raises(IntegrityError, match="does not balance"), transaction.atomic():
+        Entry.objects.create(journal=journal, account=account, amount=1)
+    with pytest.raises(IntegrityError, match="does not balance"), connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO payments_entry (journal_id, account_id, amount) VALUES (%s, %s, 7)",
+            [journal.pk, account.pk],
+        )
+    assert Entry.objects.count() == before
+
+
+def test_amounts_of_two_tokens_never_balance_each_other(desk: Desk) -> None:
+    from chain.models import Token
+    from tests.payments.test_deposits import other_token
+
+    escrow = desk.funded(250 * USDT)
+    other = Token.objects.get(address=other_token(desk))
+    mixed = [Line(AccountKind.VAULT, 5, escrow.token), Line(AccountKind.SURPLUS, -5, other)]
+    with pytest.raises(Unbalanced):
+        post(unposted(desk), escrow, "mixed", mixed)
+    journal = Journal.objects.get()
+    with pytest.raises(IntegrityError, match="does not balance"), transaction.atomic():
+        for line in mixed:
+            account, _ = Account.objects.get_or_create(escrow=escrow, kind=line.kind, token=line.token)
+            Entry.objects.create(journal=journal, account=account, amount=line.amount)
+
+
+def test_a_final_event_posts_once(desk: Desk) -> None:
+    escrow = desk.funded(250 * USDT)
+    event = FinalEvent.objects.get(seq=Journal.objects.get().seq)
+    with pytest.raises(IntegrityError, match="a_final_event_posts_once"), transaction.atomic():
+        post(event, escrow, "again", lines(escrow, 5, -5))
+    assert Journal.objects.count() == 1
+
+
+def test_a_deposit_is_booked_once_even_if_the_cursor_is_set_back(desk: Desk) -> None:
+    escrow = desk.funded(250 * USDT)
+    ProjectionCursor.objects.update(seq=0)
+    with pytest.raises(IntegrityError):
+        projection.project(desk.engine.network)
+    last = FinalEvent.objects.filter(network=desk.engine.network).order_by("-seq")[0]
+    ProjectionCursor.objects.update(seq=last.seq)
+    assert balances.held(escrow) == 250 * USDT
+
+
+@pytest.mark.parametrize("model", [Journal, Entry, Account])
+def test_the_books_refuse_update_and_delete_through_the_orm(desk: Desk, model: Any) -> None:
+    desk.funded(250 * USDT)
+    rows = model.objects.all()
+    field = {Journal: {"what": "x"}, Entry: {"amount": 0}, Account: {"kind": "fee"}}[model]
+    for change in (lambda: rows.update(**field), rows._raw_delete.__self__.delete):
+        with pytest.raises(DatabaseError), transaction.atomic():
+            change()
+    assert rows.count()
+
+
+@pytest.mark.parametrize("table", TABLES)
+@pytest.mark.parametrize("statement", ["UPDATE {0} SET id = id", "DELETE FROM {0}", "TRUNCATE {0} CASCADE"])
+def test_the_books_refuse_update_delete_and_truncate_in_raw_sql(
+    desk: Desk, table: str, statement: str
+) -> None:
+    """F37."""
+    desk.funded(250 * USDT)
+    with pytest.raises(DatabaseError), transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(statement.format(table))
+    assert Entry.objects.count() == 2
+
+
+def test_a_wrong_posting_that_balances_is_found_by_the_comparison_and_stops_the_escrow(desk: Desk) -> None:
+    escrow = desk.funded(250 * USDT)
+    untouched = desk.funded(90 * USDT)
+    desk.check_books()
+    with transaction.atomic():
+        post(unposted(desk), escrow, "wrong", lines(escrow, 5, -5))
+    with pytest.raises(AssertionError):
+        desk.check_books()
+    differences = reconcile.run(desk.engine.network)
+    assert [(row.vault, row.books, row.chain) for row in differences] == [
+        (escrow.vault_address, 250 * USDT + 5, 250 * USDT)
+    ]
+    assert (desk.fresh(escrow).frozen, desk.fresh(untouched).frozen) == (True, False)
+    from core.errors import Held
+
+    with pytest.raises(Held):
+        refund(desk, escrow)
+    refund(desk, untouched)
+    with transaction.atomic():  # the correction, so that the desk finds the books right
+        event = unposted(desk)
+        event.seq += 5_000
+        post(event, escrow, "corrected", lines(escrow, -5, 5))
+
+
+def test_the_comparison_waits_until_every_event_is_applied(desk: Desk) -> None:
+    escrow = desk.funded(250 * USDT)
+    desk.pay(escrow, 40 * USDT)
+    desk.engine.mine(4)
+    with pytest.raises(reconcile.NotCaughtUp):
+        reconcile.compare(desk.engine.network)
+    desk.settle()
+    assert reconcile.compare(desk.engine.network) == []
+
+
+def test_the_books_and_the_projection_never_read_a_balance_of_the_chain() -> None:
+    """They follow events alone; only the comparison asks the node."""
+    folder = Path(payments.books.__file__).resolve().parent
+    sources = [path for path in folder.glob("*.py") if path.name != "reconcile.py"]
+    sources += (folder.parent / "services").glob("*.py")
+    for path in sources:
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = {alias.name for alias in node.names} if isinstance(node, ast.ImportFrom) else set()
+            module = node.module or "" if isinstance(node, ast.ImportFrom) else ""
+            asks = module.startswith("chain.rpc") or "reads" in names or "views" in names
+            assert not asks or path.name in ("demo_wallet.py",), f"{path.name} imports {module} {names}"
