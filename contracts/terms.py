@@ -302,7 +302,9 @@ def check_seats(terms: Terms, signers: Sequence[str], threshold: int) -> None:
         raise SeatsError("these are not the seats that the terms name")
     others = {terms.buyer, terms.seller, terms.operator, terms.fee_recipient}
     if named := others & set(sorted_seats(signers, threshold)):
-        raise SeatsError(f"a seat can not be a party, the operator or the fee recipient: {', '.join(sorted(named))}")
+        raise SeatsError(
+            f"a seat can not be a party, the operator or the fee recipient: {', '.join(sorted(named))}"
+        )
 
 
 def _int(address: str) -> int:

@@ -311,14 +311,21 @@ contract RuleTest is Base {
 
     /// Seats that are contracts burn gas; what is left after them may suffice for nothing.
     function test_a_ruling_in_a_batch_never_fails_for_want_of_gas_alone() public {
-        (Terms memory t, address[] memory one) = _oneSeat(address(new Wasteful()));
-        Ruling memory r = ruling(t, AMOUNT / 2);
-        bytes[] memory signatures = new bytes[](1);
-        signatures[0] = hex"01";
+        Plan memory p = plan();
+        address[] memory three = new address[](3);
+        bytes[] memory signatures = new bytes[](3);
+        for (uint256 i; i < 3; ++i) {
+            three[i] = address(uint160(0x5ea700 + i));
+            vm.etch(three[i], address(new Wasteful()).code);
+            signatures[i] = hex"01";
+        }
+        p.arbiters = arbitersOf(three, 3);
+        Terms memory t = funded(pack(p));
+        dispute(buyer, t, 0);
         bytes[] memory items = new bytes[](1);
-        items[0] = abi.encodeCall(escrow.rule, (t, r, one, 1, signatures));
+        items[0] = abi.encodeCall(escrow.rule, (t, ruling(t, AMOUNT / 2), three, 3, signatures));
         bytes memory data = abi.encodeCall(escrow.batch, (items));
-        for (uint256 gas_ = 340_000; gas_ < 600_000; gas_ += 3_000) {
+        for (uint256 gas_ = 340_000; gas_ < 900_000; gas_ += 2_000) {
             (bool ok, bytes memory answer) = address(escrow).call{gas: gas_}(data);
             if (!ok) continue;
             vm.assertTrue(abi.decode(answer, (bool[]))[0], "failed silently");

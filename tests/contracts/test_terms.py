@@ -13,7 +13,16 @@ from contracts import abi, views
 from contracts.artifacts import ESCROW_ADDRESS, TEST_USDT_ADDRESS
 from contracts.devchain import DevChain
 from contracts.gas import Bench
-from contracts.terms import DAY, ZERO_ADDRESS, Fault, SeatsError, Terms, TermsError, arbiters_hash, check_seats
+from contracts.terms import (
+    DAY,
+    ZERO_ADDRESS,
+    Fault,
+    SeatsError,
+    Terms,
+    TermsError,
+    arbiters_hash,
+    check_seats,
+)
 
 NAMES = [to_checksum_address(f"0x{digit * 40}") for digit in "123456"]
 ADDRESSES = st.sampled_from([*NAMES, *NAMES, ZERO_ADDRESS, ESCROW_ADDRESS, TEST_USDT_ADDRESS])
