@@ -297,7 +297,7 @@ def arbiters_hash(signers: Sequence[str], threshold: int) -> bytes:
 
 
 def check_seats(terms: Terms, signers: Sequence[str], threshold: int) -> None:
-    """Raises SeatsError unless these seats are the ones that the terms name, and none of them is named otherwise."""
+    """Raises SeatsError unless the terms name these seats, and none of them in another role."""
     if arbiters_hash(signers, threshold) != terms.arbiters:
         raise SeatsError("these are not the seats that the terms name")
     others = {terms.buyer, terms.seller, terms.operator, terms.fee_recipient}
