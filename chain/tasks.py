@@ -1,57 +1,61 @@
 """Celery's part: a lease, one service call and a log. Everything here is also found by the sweep."""
 
+from collections.abc import Callable
 from datetime import timedelta
 
+import structlog
 from celery import shared_task
 from django.conf import settings
 
 from chain.models import Network
+from chain.rpc.errors import RpcError
 from chain.services import audit, indexer, networks, sender
-from core import leases
+from chain.services.alarms import raise_alarm
+from core import heartbeat, leases
 
+log = structlog.get_logger(__name__)
 # Longer than any healthy round; a dead worker's duty is free again after it. Safety does not rest on it.
 _LEASE = timedelta(seconds=settings.CHAIN_LEASE_SECONDS)
-# Rounds of reading in one turn; what is left is read in the next.
-_STEPS = 10
 
 
-def _network(network_id: int) -> Network:
-    """A worker refuses a network whose node or contract is not the configured one."""
+def _duty(name: str, network_id: int, work: Callable[[Network], object]) -> None:
+    """Do `work` unless another worker has this duty.
+
+    A network whose node or contract is not the configured one is refused with an alarm. A node that does
+    not answer is logged: the work stays in the tables for the next time.
+    """
     network = Network.objects.get(pk=network_id)
-    networks.ensure_verified(network)
-    return network
+    try:
+        networks.ensure_verified(network)
+        with leases.held(f"chain.{name}:{network_id}", _LEASE) as won:
+            if won:
+                work(network)
+        heartbeat.beat(f"chain.{name}:{network.slug}")
+    except RpcError as error:
+        log.warning("duty_failed", duty=name, network=network.slug, error=str(error)[:200])
+    except networks.UnfitNode as error:
+        raise_alarm(network, "unfit_node", detail=str(error))
 
 
 @shared_task(name="chain.index")
 def index(network_id: int) -> None:
-    """Read new blocks, until there are none or the turn is over: a fast chain must not starve the rest."""
-    network = _network(network_id)
-    with leases.held(f"chain.index:{network_id}", _LEASE) as won:
-        for _ in range(_STEPS):
-            if not won or not indexer.step(network):
-                return
+    """Read new blocks, until there are none."""
+    _duty("index", network_id, indexer.read_all)
 
 
 @shared_task(name="chain.send_due")
 def send_due(network_id: int) -> None:
     """Sign what was ordered and broadcast what was signed."""
-    network = _network(network_id)
-    with leases.held(f"chain.send:{network_id}", _LEASE) as won:
-        if won:
-            sender.assign_due(network)
-            sender.broadcast_due(network)
+    _duty("send", network_id, sender.send_due)
 
 
 @shared_task(name="chain.confirm")
 def confirm(network_id: int) -> None:
     """Look for receipts and close what is final."""
-    network = _network(network_id)
-    with leases.held(f"chain.confirm:{network_id}", _LEASE) as won:
-        if won:
-            sender.confirm_due(network)
+    _duty("confirm", network_id, sender.confirm_due)
 
 
 @shared_task(name="chain.audit")
 def audit_balances(network_id: int) -> None:
     """Nightly: prove that no transfer of any watched address is missing."""
-    audit.check_balances(_network(network_id))
+    _duty("audit", network_id, audit.check_balances)

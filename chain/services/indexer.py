@@ -7,6 +7,9 @@ from chain.selectors import final_head
 from chain.services.alarms import raise_alarm, resolve_alarm
 from core import clock
 
+# Steps in one turn; what is left is read in the next.
+_ROUNDS = 10
+
 
 def step(network: Network) -> bool:
     """Read what is new at the head and what is newly final; True if there may be more.
@@ -26,6 +29,11 @@ def step(network: Network) -> bool:
         raise
     resolve_alarm(network, "unreadable")
     return worked
+
+
+def read_all(network: Network) -> bool:
+    """`step` until there is nothing new; True if the turn ended before: a fast chain starves no duty."""
+    return all(step(network) for _ in range(_ROUNDS))
 
 
 def _explain(network: Network, error: AllProvidersFailed) -> None:

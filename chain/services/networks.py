@@ -6,6 +6,7 @@ from chain.models import Network, Provider, Sender, Token
 from chain.rpc import pool
 from chain.rpc.client import Rpc
 from chain.rpc.errors import AllProvidersFailed, RpcError
+from chain.services.alarms import resolve_alarm
 from contracts.artifacts import ESCROW_ADDRESS, VAULT_CODE_ADDRESS, expected_runtime_hashes
 
 LOCAL_CHAIN_ID = 31337
@@ -105,4 +106,5 @@ def ensure_verified(network: Network) -> None:
     identity = (network.pk, f"{network.escrow_code_hash}{[p.url for p in pool.providers(network)]}")
     if identity not in _verified:
         verify(network)
+        resolve_alarm(network, "unfit_node")
         _verified.add(identity)

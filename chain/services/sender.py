@@ -46,6 +46,11 @@ def broadcast_due(network: Network) -> int:
     return len(due)
 
 
+def send_due(network: Network) -> int:
+    """`assign_due`, then `broadcast_due`; returns how many transactions were made or sent."""
+    return assign_due(network) + broadcast_due(network)
+
+
 def confirm_due(network: Network) -> int:
     """Follow receipts, close what is final, bump what waited too long; returns how many changed."""
     changed = confirm.confirm(network)
@@ -75,7 +80,7 @@ def send_and_confirm(network: Network, rounds: int = 20) -> bool:
     """Assign, broadcast and confirm until nothing changes, at most `rounds` times. True if anything did."""
     worked = False
     for _ in range(rounds):
-        if not (assign_due(network) + broadcast_due(network) + confirm_due(network)):
+        if not (send_due(network) + confirm_due(network)):
             break
         worked = True
     return worked

@@ -1,7 +1,7 @@
 """A nonce for a call: simulated, signed, stored, and only then known to anyone."""
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
@@ -57,6 +57,8 @@ def assign_sender(network: Network, sender: Sender) -> int:
     if not calls:
         return 0
     look = pool.run(network, lambda rpc: _look(rpc, sender, calls))
+    # Read again: a rival worker may have assigned, sent and seen mined what the node just counted.
+    sender.refresh_from_db(fields=["next_nonce"])
     if look.nonce > sender.next_nonce:
         outcome.freeze(sender, f"the chain is at nonce {look.nonce}, we are at {sender.next_nonce}")
         return 0
@@ -104,7 +106,7 @@ def _look(rpc: Rpc, sender: Sender, calls: list[Call]) -> Look:
         balance=quantity(balance, "balance"),
         nonce=quantity(nonce, "nonce"),
         refusals=refusals,
-        refused_finally=_refused_at(rpc, sender, refused, final[0] if final else None),
+        refused_finally=_refused_at(rpc, sender, [call for call in refused if _is_open(call, final)], final),
         unknown=frozenset(
             call.pk
             for call, answer in pairs
@@ -113,11 +115,18 @@ def _look(rpc: Rpc, sender: Sender, calls: list[Call]) -> Look:
     )
 
 
-def _refused_at(rpc: Rpc, sender: Sender, calls: list[Call], number: int | None) -> frozenset[str]:
+def _is_open(call: Call, final: tuple[int, str, datetime] | None) -> bool:
+    """Whether the call's time had come by the clock of the final head: before, a refusal proves nothing."""
+    return final is not None and (call.not_before is None or call.not_before <= final[2])
+
+
+def _refused_at(
+    rpc: Rpc, sender: Sender, calls: list[Call], final: tuple[int, str, datetime] | None
+) -> frozenset[str]:
     """Those that the final state refuses as well: no pending transaction of others is to blame."""
-    if number is None:
+    if final is None or not calls:
         return frozenset()
-    answers = rpc.batch_or_errors([simulation(sender, call, hex(number)) for call in calls])
+    answers = rpc.batch_or_errors([simulation(sender, call, hex(final[0])) for call in calls])
     return frozenset(
         call.pk for call, answer in zip(calls, answers, strict=True) if isinstance(answer, Reverted)
     )

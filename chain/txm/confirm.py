@@ -42,10 +42,14 @@ def confirm(network: Network) -> int:
         Transaction.objects.filter(sender__network=network, state__in=states.OPEN_TRANSACTIONS)
         .select_related("sender__network")
         .prefetch_related("attempts")
-        .order_by("sender", "nonce")[:_AT_ONCE]
+        .order_by("sender", "nonce")
     )
-    if not rows:
-        return 0
+    return sum(
+        _confirm_some(network, rows[start : start + _AT_ONCE]) for start in range(0, len(rows), _AT_ONCE)
+    )
+
+
+def _confirm_some(network: Network, rows: list[Transaction]) -> int:
     safe = final_head(network)
     limit = safe[0] if safe else -1
     look = pool.run(network, lambda rpc: _look(rpc, rows, limit))

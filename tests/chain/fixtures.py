@@ -4,6 +4,7 @@ Use it from a suite's conftest: `from tests.chain.fixtures import *` (the names 
 """
 
 import json
+import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -175,8 +176,10 @@ def anvil_node() -> Iterator[Anvil]:
 
 @pytest.fixture
 def anvil_chain(anvil_node: Anvil) -> Iterator[Anvil]:
-    """The node, taken back to its first state after the test."""
+    """The node, taken back to its first state after the test; its clock goes on."""
     snapshot = anvil_node.rpc("evm_snapshot")
+    if (behind := int(time.time()) - anvil_node.now) > 0:
+        anvil_node.travel(behind)
     yield anvil_node
     anvil_node.rpc("evm_revert", snapshot)
 

@@ -17,7 +17,7 @@ class Command(BaseCommand):
         for network in Network.objects.filter(enabled=True).order_by("slug"):
             try:
                 ensure_verified(network)
-                while indexer.step(network):
+                while indexer.read_all(network):
                     pass
             except (RpcError, UnfitNode) as error:
                 raise CommandError(f"{network.slug}: {error}") from error
