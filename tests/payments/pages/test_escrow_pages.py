@@ -68,9 +68,8 @@ def test_a_reversed_payment_is_said_in_one_sentence(desk: Desk, clients: Clients
     desk.engine.chain.reorg(1)
     desk.engine.mine()
     show_head(escrow.pk)
-    page = text_of(clients.buyer, url(escrow, "pay/"))
-    if desk.fresh(escrow).state == "awaiting_deposit":
-        assert "The network took a payment back" in page
+    assert desk.state(escrow) == "awaiting_deposit"
+    assert "The network took a payment back" in text_of(clients.buyer, url(escrow, "pay/"))
 
 
 def test_a_page_that_is_up_to_date_is_sent_nothing(desk: Desk, clients: Clients) -> None:
