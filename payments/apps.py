@@ -1,3 +1,5 @@
+from functools import partial
+
 from django.apps import AppConfig
 
 
@@ -9,12 +11,13 @@ class PaymentsConfig(AppConfig):
 
     def ready(self) -> None:
         from chain import hooks
+        from core import doorbell
         from core.deadlines import register_handler
         from payments.services import clocks, deals, delivery, escrows, late, payouts
         from payments.tasks import project_network, show_heads
 
-        hooks.on_final(project_network.delay)
-        hooks.on_head_change(show_heads.delay)
+        hooks.on_final(partial(doorbell.ring, project_network.delay))
+        hooks.on_head_change(partial(doorbell.ring, show_heads.delay))
         register_handler(deals.ACCEPT, deals.expire_unanswered)
         register_handler(clocks.OPEN, escrows.open_due)
         register_handler(clocks.PAY, escrows.expire_unpaid)

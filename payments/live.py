@@ -3,10 +3,15 @@
 The message carries no content: the page asks for its fragment and gets only what its viewer may see.
 """
 
+import asyncio
+
 from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
 
 from core import doorbell
+
+# Seconds that a page may wait for a Redis that hangs.
+_PATIENCE = 1.0
 
 
 def group_name(deal_id: str) -> str:
@@ -25,6 +30,11 @@ def escrow_changed(deal_id: str, escrow_id: str) -> None:
 
 
 def _send(deal_id: str) -> None:
+    async_to_sync(_tell)(deal_id)
+
+
+async def _tell(deal_id: str) -> None:
     layer = get_channel_layer()
     if layer is not None:
-        async_to_sync(layer.group_send)(group_name(deal_id), {"type": "deal.changed", "deal": deal_id})
+        async with asyncio.timeout(_PATIENCE):
+            await layer.group_send(group_name(deal_id), {"type": "deal.changed", "deal": deal_id})

@@ -133,8 +133,9 @@ CELERY_TASK_PUBLISH_RETRY = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     "visibility_timeout": 300,
+    # What a hanging Redis may cost the first click; after it the doorbell rests.
     "socket_connect_timeout": 1,
-    "socket_timeout": 5,
+    "socket_timeout": 1.5,
     # A doorbell is rung once: without this a dead Redis holds every request for six seconds.
     "max_retries": 0,
 }

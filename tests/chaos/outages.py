@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 from pathlib import Path
 
 from django.conf import settings
@@ -37,9 +38,8 @@ def private_redis(folder: Path) -> Iterator[tuple[Child, str]]:
 @contextmanager
 def pointed_at(url: str) -> Iterator[None]:
     """Broker, live pages and rate limits of this process use another Redis."""
-    layers = {
-        "default": {**settings.CHANNEL_LAYERS["default"], "CONFIG": {"hosts": [url]}},
-    }
+    layers = deepcopy(settings.CHANNEL_LAYERS)
+    layers["default"]["CONFIG"]["hosts"][0]["address"] = url
     caches = {**settings.CACHES, "throttle": {**settings.CACHES["throttle"], "LOCATION": url}}
     before = app.conf.broker_url
     with override_settings(CHANNEL_LAYERS=layers, CACHES=caches, REDIS_URL=url):

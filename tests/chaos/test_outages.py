@@ -1,6 +1,8 @@
 """Redis and PostgreSQL go away while a deal is under way: it costs time, never money."""
 
+import os
 import random
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +16,7 @@ from redis.exceptions import RedisError
 from rest_framework.test import APIClient
 
 from core.actors import SYSTEM
+from escrow_platform.stack.process import Child
 from partners.models import Scope
 from partners.services.accounts import create_partner
 from partners.services.keys import create_key
@@ -26,17 +29,21 @@ from tests.chaos.workers import Crew, mine_when_read, until
 from tests.payments.fixtures import Desk, UserFactory, actor
 
 
-def test_a_whole_deal_with_redis_down(desk: Desk, tmp_path: Path) -> None:
-    """F31: pages, services and API answer at once, and the sweeper finishes the deal."""
+@pytest.mark.parametrize("outage", ["gone", "frozen"])
+def test_a_whole_deal_with_redis_down(desk: Desk, tmp_path: Path, outage: str) -> None:
+    """F31: pages, services and API answer at once, and the sweeper finishes the deal.
+
+    Frozen is the worse outage: connections are accepted and nothing ever answers.
+    """
     buyer = Client()
     buyer.force_login(desk.cast.buyer)
     with private_redis(tmp_path) as (server, url), sweeping(tmp_path, REDIS_URL=url) as sweeper:
         first = desk.agreed(100 * USDT)
         assert buyer.get("/deals/").status_code == 200
         assert _rings_reach(url, desk, first.escrows.get())
-        server.stop()
+        take_away(server, outage)
         with pytest.raises(RedisError):
-            Redis.from_url(url).ping()
+            Redis.from_url(url, socket_timeout=0.3).ping()
 
         with swift("creating, proposing, joining and accepting"):
             escrow = desk.agreed(250 * USDT).escrows.get()
@@ -58,6 +65,14 @@ def test_a_whole_deal_with_redis_down(desk: Desk, tmp_path: Path) -> None:
             assert buyer.get(f"{page}receipt/").status_code == 200
     desk.settle()
     once.check_paid_once(desk, [escrow])
+
+
+def take_away(server: Child, outage: str) -> None:
+    """End the server, or let it hang."""
+    if outage == "gone":
+        server.stop()
+    else:
+        os.kill(server.pid, signal.SIGSTOP)
 
 
 def _rings_reach(url: str, desk: Desk, escrow: Escrow) -> bool:
