@@ -5,7 +5,8 @@ from datetime import datetime, timedelta
 from django.conf import settings
 
 from core import clock, deadlines
-from payments.models import Escrow, EscrowPolicy
+from payments.locks import live_orders
+from payments.models import Escrow, EscrowPolicy, OrderKind
 from payments.states import EscrowState
 
 PAY = "pay"
@@ -49,7 +50,7 @@ def start_inspecting(escrow: Escrow, *, seconds: int | None = None) -> None:
         deadlines.cancel(kind, escrow.pk)
     left = escrow.inspect_seconds if seconds is None else seconds
     due = clock.now() + timedelta(seconds=left)
-    if escrow.marked_until:
+    if escrow.marked_until and not live_orders(escrow, OrderKind.REOPEN):
         due = min(due, max(clock.now(), escrow.marked_until - BEFORE_CHAIN_END))
     deadlines.start(INSPECT, escrow.pk, due, backstop_at=backstop(escrow))
     start_marking(escrow)

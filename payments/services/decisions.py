@@ -10,7 +10,7 @@ from payments.locks import live_orders
 from payments.models import DECIDING, AccountKind, Escrow, LegKind, Order, OrderKind, PayoutLeg
 from payments.services import deals, escrows, events, late, orders, payouts
 from payments.services.moves import move
-from payments.states import CLOSED, HOLDING, EscrowState, LegState, OrderState
+from payments.states import CLOSED, EscrowState, LegState, OrderState
 
 _OWED = {
     LegKind.RELEASE: AccountKind.OWED_SELLER,
@@ -108,8 +108,7 @@ def _go_on(escrow: Escrow, old: Order) -> None:
         part = seller * left // (seller + buyer)  # as the contract scales a ruling
         orders.renew(old, escrow, to_seller=part, to_buyer=left - part)
     elif old.kind == OrderKind.PAY:
-        whole = escrow.state not in HOLDING
-        part = left if whole else min(old.to_seller + old.to_buyer, left)
+        part = min(old.to_seller + old.to_buyer, left)
         orders.renew(
             old, escrow, to_seller=part if old.to_seller else 0, to_buyer=part if old.to_buyer else 0
         )
