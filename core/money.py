@@ -1,9 +1,12 @@
 """Amounts: whole base units that never travel without their unit, so that two assets cannot be added."""
 
+import re
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
 
 from core.errors import Invalid
+
+_LONGEST = 60
+_PLAIN = re.compile(r"(?=.*[0-9])(?P<whole>[1-9][0-9]{0,2}(?:,[0-9]{3})+|[0-9]*)(?:\.(?P<places>[0-9]*))?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,24 +76,24 @@ def display(units: int, decimals: int) -> str:
     return f"{'-' if units < 0 else ''}{int(whole):,}.{kept}"
 
 
-def parse(text: str, decimals: int, pointer: str = "/amount") -> int:
+def parse(text: str, decimals: int) -> int:
     """Base units of a decimal string typed by a person or sent by a partner.
 
-    Raises `Invalid` for anything that is not a plain positive decimal with at most `decimals` places.
+    Commas are read only where they part whole groups of thousands, as the pages write them: “12,50” may mean
+    twelve and a half, and is refused. Raises `Invalid` for anything that is not a plain positive decimal with
+    at most `decimals` places. Exact at any size.
     """
-    cleaned = text.strip().replace(",", "")
-    try:
-        number = Decimal(cleaned)
-    except InvalidOperation:
-        raise Invalid("amount_malformed", f"“{text}” is not an amount. Write it like 250.00.") from None
-    if not number.is_finite() or "e" in cleaned.lower() or len(cleaned) > 60:
-        raise Invalid("amount_malformed", f"“{text[:60]}” is not an amount. Write it like 250.00.")
-    scaled = number.scaleb(decimals)
-    if scaled != scaled.to_integral_value():
+    cleaned = text.strip()
+    found = _PLAIN.fullmatch(cleaned) if len(cleaned) <= _LONGEST else None
+    if found is None:
+        raise Invalid("amount_malformed", f"“{text[:_LONGEST]}” is not an amount. Write it like 250.00.")
+    whole, places = found["whole"].replace(",", ""), (found["places"] or "").rstrip("0")
+    if len(places) > decimals:
         raise Invalid("amount_too_precise", f"This token has {decimals} decimal places; use no more.")
-    if scaled <= 0:
+    units = int((whole or "0") + places.ljust(decimals, "0"))
+    if not units:
         raise Invalid("amount_not_positive", "The amount must be more than zero.")
-    return int(scaled)
+    return units
 
 
 def share(units: int, basis_points: int) -> int:

@@ -4,8 +4,9 @@
 const PLACES = 18n;
 
 function parse(text) {
-  const match = /^(\d+)(?:\.(\d{1,18}))?$/.exec(text.trim().replaceAll(",", ""));
-  return match ? BigInt(match[1]) * 10n ** PLACES + BigInt((match[2] || "").padEnd(18, "0")) : null;
+  // Commas only between whole groups of thousands, as the server reads them.
+  const match = /^([1-9]\d{0,2}(?:,\d{3})+|\d+)(?:\.(\d{1,18}))?$/.exec(text.trim());
+  return match ? BigInt(match[1].replaceAll(",", "")) * 10n ** PLACES + BigInt((match[2] || "").padEnd(18, "0")) : null;
 }
 
 function format(units) {

@@ -1,0 +1,39 @@
+"""JSON of strangers costs no more than its length."""
+
+from io import BytesIO
+from time import monotonic
+
+import pytest
+from rest_framework.exceptions import ParseError
+
+from core.parsers import BoundedJSONParser
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"a":"' + b'\\"' * 100_000,
+        b'"' * 200_001,
+        b'["\\"",' * 20_000,
+        b"\\" * 200_000,
+        b"[" * 200_000,
+    ],
+    ids=["quotes escaped for ever", "quotes", "short strings", "backslashes", "brackets"],
+)
+def test_no_body_takes_long_to_refuse(body: bytes) -> None:
+    started = monotonic()
+    with pytest.raises(ParseError):
+        BoundedJSONParser().parse(BytesIO(body))
+    assert monotonic() - started < 2
+
+
+def test_brackets_inside_strings_are_not_depth() -> None:
+    assert BoundedJSONParser().parse(BytesIO(b'{"a": "' + b"[" * 100 + b'\\"[["}')) == {
+        "a": "[" * 100 + '"[['
+    }
+
+
+def test_depth_is_bounded() -> None:
+    assert BoundedJSONParser().parse(BytesIO(b"[" * 32 + b"]" * 32))
+    with pytest.raises(ParseError):
+        BoundedJSONParser().parse(BytesIO(b"[" * 33 + b"]" * 33))
