@@ -45,7 +45,7 @@ def decode_slot(answer: bytes) -> State | None:
 
 
 def unpack_slot(packed: int) -> State:
-    """Splits a non-zero slot into its fields; the layout is that of `src/Slots.sol`."""
+    """Splits a slot into its fields; the layout is that of `src/Slots.sol`."""
     values = {}
     for name, width in _LAYOUT:
         values[name] = packed & ((1 << width) - 1)
@@ -60,9 +60,8 @@ def state_of(terms: Terms) -> bytes:
 
 def decode_state(answer: bytes) -> tuple[State, bool]:
     """(state, settled)."""
-    fields, settled = abi.decode_result("Escrow", "stateOf", answer)
-    names = [name for name, _ in _LAYOUT]
-    return _state(dict(zip(names, fields, strict=True))), settled
+    packed, settled = abi.decode_result("Escrow", "stateOf", answer)
+    return unpack_slot(packed), settled
 
 
 def check(terms: Terms) -> bytes:
