@@ -110,8 +110,9 @@ def decode_address(answer: bytes) -> str:
 
 
 def explain_error(data: bytes) -> str | None:
-    """The name of the contract's error in revert data, None when it is not one of the contract's."""
-    return abi.error_selectors("Escrow").get(bytes(data[:4]))
+    """The name of the error in revert data, None when it is neither the escrow contract's nor the gate's."""
+    selector = bytes(data[:4])
+    return abi.error_selectors("Escrow").get(selector) or abi.error_selectors("OperatorGate").get(selector)
 
 
 _LAYOUT = (

@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.37;
+
+import {GateKeys, Limit} from "./GateKeys.sol";
+import {IOperated} from "./IOperated.sol";
+import {Signatures} from "./Signatures.sol";
+import {Terms, TermsLib} from "./Terms.sol";
+
+/// @title OperatorGate
+/// @notice The operator that managed terms name. A hot key sends it what an operator would send to `Escrow`: the same
+/// calldata, to this address. It passes on only what an operator may do. Alone a hot key decides escrows up to its
+/// cap, and up to a cap per day and token; above either, a second key signs for that very call. The gate holds no
+/// money, and no key of it can do more than the operator that the terms name.
+contract OperatorGate is GateKeys {
+    using TermsLib for Terms;
+
+    /// An item of a batch starts only with this much gas, as in `Escrow`; the 63/64 that a call passes on are in it.
+    uint256 internal constant ITEM_GAS = 340_000;
+    uint256 private constant ARGUMENTS = 4 + 7 * 32;
+
+    bytes32 private constant DOMAIN_TYPEHASH =
+        keccak256("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)");
+    bytes32 private constant NAME_HASH = keccak256("Holdfast OperatorGate");
+    bytes32 private constant VERSION_HASH = keccak256("1");
+    bytes32 private constant APPROVAL_TYPEHASH =
+        keccak256("Approval(address hot,bytes32 callHash,uint256 deadline)");
+
+    address public immutable escrow;
+
+    /// Approvals that were used: what `Escrow` does not itself refuse a second time must not happen twice.
+    mapping(bytes32 digest => bool) public used;
+
+    event Approved(address indexed hot, address indexed second, bytes32 callHash);
+
+    error NotHot();
+    error NotForOperators();
+    error AboveCap();
+    error NotSecond();
+    error BadApproval();
+    error TooLate();
+    error NotEnoughGas();
+
+    constructor(address escrow_, address cold_, Grant[] memory grants) GateKeys(cold_, grants) {
+        escrow = escrow_;
+    }
+
+    /// @notice One action of `Escrow` for operators, its calldata unchanged. A hot key of the token.
+    fallback() external {
+        (bytes4 refusal,) = _admit(msg.data, false);
+        if (refusal != 0) _revertWith(refusal);
+        _forward(msg.data);
+    }
+
+    /// @notice Several actions, each on its own: what is refused here or fails there does not stop the others. Too
+    /// little gas for an item reverts the whole.
+    function batch(bytes[] calldata items) external returns (bool[] memory done) {
+        return _batch(items, false);
+    }
+
+    /// @notice One action that a second key approved by an EIP-712 signature, whatever the caps. The caller is hot.
+    function actApproved(bytes calldata item, address second, uint256 deadline, bytes calldata signature) external {
+        _useApproval(keccak256(item), second, deadline, signature);
+        (bytes4 refusal,) = _admit(item, true);
+        if (refusal != 0) _revertWith(refusal);
+        _forward(item);
+    }
+
+    /// @notice Several actions that a second key approved together.
+    function batchApproved(bytes[] calldata items, address second, uint256 deadline, bytes calldata signature)
+        external
+        returns (bool[] memory done)
+    {
+        _useApproval(keccak256(abi.encode(items)), second, deadline, signature);
+        return _batch(items, true);
+    }
+
+    /// @notice What a second key signs: `callHash` is keccak256 of the item, or of abi.encode(items).
+    function approvalDigest(address hot, bytes32 callHash, uint256 deadline) public view returns (bytes32) {
+        bytes32 domain =
+            keccak256(abi.encode(DOMAIN_TYPEHASH, NAME_HASH, VERSION_HASH, block.chainid, address(this)));
+        bytes32 message = keccak256(abi.encode(APPROVAL_TYPEHASH, hot, callHash, deadline));
+        return keccak256(abi.encodePacked(hex"1901", domain, message));
+    }
+
+    function _batch(bytes[] calldata items, bool approved) private returns (bool[] memory done) {
+        done = new bool[](items.length);
+        for (uint256 i; i < items.length; ++i) {
+            if (gasleft() < ITEM_GAS) revert NotEnoughGas();
+            done[i] = _item(items[i], approved);
+        }
+    }
+
+    function _item(bytes calldata item, bool approved) private returns (bool ok) {
+        (bytes4 refusal, uint256 counted) = _admit(item, approved);
+        if (refusal != 0) return false;
+        bytes4 why;
+        (ok, why) = _call(item);
+        if (ok) return true;
+        if (why == NotEnoughGas.selector) revert NotEnoughGas();
+        if (counted != 0) limits[msg.sender][_terms(item).token()].spent -= uint80(counted);
+    }
+
+    /// Refuses, or counts what the caller decides alone. Nothing that is refused has changed anything.
+    function _admit(bytes calldata item, bool approved) private returns (bytes4 refusal, uint256 counted) {
+        if (item.length < ARGUMENTS) return (NotForOperators.selector, 0);
+        Terms calldata t = _terms(item);
+        Limit storage place = limits[msg.sender][t.token()];
+        Limit memory limit = place;
+        if (limit.perEscrow == 0) return (NotHot.selector, 0);
+        bytes4 action = bytes4(item);
+        if (_isFree(action)) return (0, 0);
+        if (!_isCapped(action)) return (NotForOperators.selector, 0);
+        if (approved) return (0, 0);
+        if (action == IOperated.rescue.selector || t.amount() > limit.perEscrow) return (AboveCap.selector, 0);
+        counted = _amount(t, item, action);
+        if (counted == 0) return (0, 0);
+        uint256 today = block.timestamp / 1 days;
+        uint256 spent = (limit.day == today ? limit.spent : 0) + counted;
+        if (spent > limit.perDay) return (AboveCap.selector, 0);
+        limit.spent = uint80(spent);
+        limit.day = uint16(today);
+        limits[msg.sender][t.token()] = limit;
+    }
+
+    /// Protects or starts a clock that the parties and this gate can answer, so no cap applies.
+    function _isFree(bytes4 action) private pure returns (bool) {
+        return action == IOperated.markDelivered.selector || action == IOperated.reopenDelivery.selector
+            || action == IOperated.extend.selector || action == IOperated.dispute.selector;
+    }
+
+    /// Moves money, or takes away what protects it.
+    function _isCapped(bytes4 action) private pure returns (bool) {
+        return action == IOperated.pay.selector || action == IOperated.cancel.selector
+            || action == IOperated.withdrawDispute.selector || action == IOperated.appeal.selector
+            || action == IOperated.rescue.selector;
+    }
+
+    /// What an action decides, or (a dispute withdrawn) may lead to. `Escrow` refuses parts above the amount.
+    function _amount(Terms calldata t, bytes calldata item, bytes4 action) private pure returns (uint256) {
+        if (action == IOperated.appeal.selector) return 0;
+        if (action != IOperated.pay.selector) return t.amount();
+        if (item.length < ARGUMENTS + 64) return t.amount();
+        uint256 toSeller = uint256(bytes32(item[ARGUMENTS:]));
+        uint256 toBuyer = uint256(bytes32(item[ARGUMENTS + 32:]));
+        if (toSeller > t.amount() || toBuyer > t.amount() - toSeller) return t.amount();
+        return toSeller + toBuyer;
+    }
+
+    function _useApproval(bytes32 callHash, address second, uint256 deadline, bytes calldata signature) private {
+        if (block.timestamp > deadline) revert TooLate();
+        if (!isSecond[second]) revert NotSecond();
+        bytes32 digest = approvalDigest(msg.sender, callHash, deadline);
+        if (used[digest] || !Signatures.signedBy(second, digest, signature)) revert BadApproval();
+        used[digest] = true;
+        emit Approved(msg.sender, second, callHash);
+    }
+
+    function _terms(bytes calldata item) private pure returns (Terms calldata t) {
+        assembly ("memory-safe") {
+            t := add(item.offset, 4)
+        }
+    }
+
+    /// Passes one action on; reverts with whatever `Escrow` says.
+    function _forward(bytes calldata item) private {
+        address target = escrow;
+        assembly ("memory-safe") {
+            let m := mload(0x40)
+            calldatacopy(m, item.offset, item.length)
+            if iszero(call(gas(), target, 0, m, item.length, 0, 0)) {
+                returndatacopy(m, 0, returndatasize())
+                revert(m, returndatasize())
+            }
+        }
+    }
+
+    function _call(bytes calldata item) private returns (bool ok, bytes4 why) {
+        address target = escrow;
+        assembly ("memory-safe") {
+            let m := mload(0x40)
+            calldatacopy(m, item.offset, item.length)
+            mstore(0, 0)
+            ok := call(gas(), target, 0, m, item.length, 0, 0x04)
+            why := mload(0)
+        }
+    }
+
+    function _revertWith(bytes4 selector) private pure {
+        assembly ("memory-safe") {
+            mstore(0, selector)
+            revert(0, 4)
+        }
+    }
+}
