@@ -7,7 +7,6 @@ import {Recovery} from "./Recovery.sol";
 import {Signatures} from "./Signatures.sol";
 import {BUYER, DELIVERED, DISPUTED, OPEN, SELLER, Slot, State} from "./Slots.sol";
 import {Terms, TermsLib} from "./Terms.sol";
-import {IToken} from "./Vault.sol";
 
 /// @title Escrow
 /// @notice All escrows of one version: logic, state and events. No owner, no upgrade, no pause; money goes only to
@@ -97,7 +96,7 @@ contract Escrow is Recovery {
         (bytes32 id, address vault, Slot s) = _open(t);
         if (!_untouched(t, s)) revert WrongStatus();
         if (block.timestamp <= t.fundBy()) revert TooEarly();
-        uint256 balance = IToken(t.token()).balanceOf(vault);
+        uint256 balance = _balanceOf(t.token(), vault);
         if (balance >= s.left()) revert AlreadyFunded();
         if (balance == 0) revert NothingToPay();
         _decide(t, id, vault, s.withLeft(balance), 0, balance, How.CLAIM_UNFUNDED, true);
@@ -125,19 +124,26 @@ contract Escrow is Recovery {
         uint256 end = s.status() == OPEN ? s.deliverBy() : s.stamp() + t.inspection();
         if (block.timestamp > end) revert TooLate();
         if (s.disputes(side) == MAX_DISPUTES) revert TooMany();
-        _requireFunded(t, id, vault, s);
+        if (!_wasFunded(s)) _requireFunded(t, id, vault, s);
         s = s.disputed(side, byOperator, end - block.timestamp).withStamp(block.timestamp).next();
         _save(t, id, s);
         emit Disputed(id, msg.sender, side, s.round(), block.timestamp + t.arbitration(), evidenceHash);
     }
 
+    /// Nothing is marked or disputed that was not funded then; a loss since must not leave a side without recourse.
+    function _wasFunded(Slot s) private pure returns (bool) {
+        return s.status() == DELIVERED || s.reopens() != 0 || s.round() != 0;
+    }
+
     /// @notice Back to the state before, with the seconds that were left, but at least a day. The side that opened
     /// it; the operator only what the operator opened, or it could lift a dispute that protects a party from it.
+    /// Not after the arbitration period: then the fallback is anyone's to claim, and nobody's to dodge.
     function withdrawDispute(Terms calldata t) external nonReentrant {
         (bytes32 id,, Slot s) = _open(t);
         if (s.status() != DISPUTED) revert WrongStatus();
         bool mayOperator = s.byOperator() && _isOperator(t);
         if (!mayOperator && msg.sender != _party(t, s.opener())) revert NotAllowed();
+        if (block.timestamp > s.stamp() + t.arbitration()) revert TooLate();
         uint256 until = block.timestamp + (s.frozen() > MIN_CLOCK ? s.frozen() : MIN_CLOCK);
         uint256 status = s.before();
         if (status == OPEN) {
@@ -178,7 +184,7 @@ contract Escrow is Recovery {
         return signed == left ? r.toSeller : r.toSeller * left / signed;
     }
 
-    /// @notice Both parties signed how to divide the remainder. Anyone submits, at any time, funded.
+    /// @notice Both parties signed how to divide the remainder. Anyone submits, at any time. Funded, or after a loss.
     function settle(
         Terms calldata t,
         Settlement calldata m,
@@ -192,7 +198,7 @@ contract Escrow is Recovery {
         bytes32 digest = Messages.settlement(id, m, s.seq());
         if (!Signatures.signedBy(t.buyer(), digest, buyerSignature)) revert Signatures.BadSignature(BUYER);
         if (!Signatures.signedBy(t.seller(), digest, sellerSignature)) revert Signatures.BadSignature(SELLER);
-        _decide(t, id, vault, s, m.toSeller, m.toBuyer, How.SETTLEMENT, true);
+        _decide(t, id, vault, s, m.toSeller, m.toBuyer, How.SETTLEMENT, !_wasFunded(s));
     }
 
     // ---- several at once, and reading ----------------------------------------------------------------------
@@ -202,11 +208,17 @@ contract Escrow is Recovery {
     function batch(bytes[] calldata items) external returns (bool[] memory done) {
         done = new bool[](items.length);
         for (uint256 i; i < items.length; ++i) {
-            if (gasleft() < ITEM_GAS) revert NotEnoughGas();
+            uint256 before = gasleft();
+            if (before < ITEM_GAS) revert NotEnoughGas();
             bytes memory answer;
             (done[i], answer) = address(this).delegatecall(items[i]);
-            if (!done[i] && bytes4(answer) == NotEnoughGas.selector) revert NotEnoughGas();
+            if (!done[i] && _starved(before, answer)) revert NotEnoughGas();
         }
+    }
+
+    /// An item that failed and left next to nothing of the gas that it could have may have failed for want of more.
+    function _starved(uint256 before, bytes memory answer) private view returns (bool) {
+        return gasleft() < before / 20 || bytes4(answer) == NotEnoughGas.selector;
     }
 
     /// @notice Emits the full terms, so that they can be found again. Anyone.

@@ -64,4 +64,5 @@ interface IEscrow {
     error LegFailed();
     error NotEnoughGas();
     error ReservedMoved();
+    error BalanceUnknown();
 }

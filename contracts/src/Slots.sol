@@ -182,11 +182,13 @@ library Slots {
         }
     }
 
-    /// @notice Disputed by `side`, a round later, with `secondsLeft` on the clock. The caller disputes only what is
-    /// open or delivered and keeps disputes at most two per side, so the round stays below sixteen.
+    /// @notice Disputed by `side`, a round later, with `secondsLeft` on the clock, of which at most 136 years are
+    /// remembered. The caller disputes only what is open or delivered and keeps disputes at most two per side, so the
+    /// round stays below sixteen.
     function disputed(Slot s, uint256 side, bool operator, uint256 secondsLeft) internal pure returns (Slot) {
         uint256 x = Slot.unwrap(s);
         uint256 was = (x >> STATUS) & 1; // open or delivered
+        if (secondsLeft > type(uint32).max) secondsLeft = type(uint32).max;
         x &= ~((1 << BY_OPERATOR) | (3 << STATUS) | (1 << OPENER) | (1 << BEFORE) | (uint256(type(uint32).max) << FROZEN));
         x |= (DISPUTED << STATUS) | (side << OPENER) | (was << BEFORE) | (secondsLeft << FROZEN);
         if (operator) x |= 1 << BY_OPERATOR;
