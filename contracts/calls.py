@@ -157,7 +157,8 @@ def dispute(terms: Terms, *, side: Side | int, evidence_hash: bytes) -> bytes:
 
 
 def withdraw_dispute(terms: Terms) -> bytes:
-    """Back to the state before. The side that opened it; the operator when the operator opened it."""
+    """Back to the state before. The side that opened it; the operator when the operator opened it. Not
+    after the arbitration period."""
     return _call("withdrawDispute", terms)
 
 

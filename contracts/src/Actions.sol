@@ -5,7 +5,6 @@ import {How} from "./Core.sol";
 import {Recovery} from "./Recovery.sol";
 import {BUYER, CANCELLED, DELIVERED, DISPUTED, OPEN, SELLER, Slot} from "./Slots.sol";
 import {Terms, TermsLib} from "./Terms.sol";
-import {IToken} from "./Vault.sol";
 
 /// @notice What the buyer, the seller and the operator can do. `by` is who does it: the caller, or whoever signed the
 /// message that the caller submits. `both` says that buyer and seller signed; `by` is then the zero address, which no
@@ -90,7 +89,7 @@ abstract contract Actions is Recovery {
         _save(t, id, s.withStatus(CANCELLED).withLeft(0).next());
         emit Cancelled(id, by);
         address token = t.token();
-        uint256 balance = token.code.length == 0 ? 0 : IToken(token).balanceOf(vault);
+        uint256 balance = _held(t, vault, false);
         if (balance == 0) return;
         _deploy(id, vault, s);
         // a token that refuses the buyer now does not keep the terms alive: anyone rescues what is there later
@@ -102,7 +101,7 @@ abstract contract Actions is Recovery {
         bool byOperator = _speaksFor(t, by, side);
         uint256 end = _runningEnd(t, s);
         if (s.disputes(side) == MAX_DISPUTES) revert TooMany();
-        _requireFunded(t, id, vault, s);
+        if (!s.wasFunded()) _requireFunded(t, id, vault, s);
         s = s.disputed(side, byOperator, end - block.timestamp).withStamp(block.timestamp).next();
         _save(t, id, s);
         emit Disputed(id, by, uint8(side), s.round(), block.timestamp + t.arbitration(), evidenceHash);
@@ -113,6 +112,7 @@ abstract contract Actions is Recovery {
         if (s.status() != DISPUTED) revert WrongStatus();
         bool mayOperator = s.byOperator() && _isOperator(t, by);
         if (!mayOperator && by != _party(t, s.opener())) revert NotAllowed();
+        if (block.timestamp > s.stamp() + t.arbitration()) revert TooLate();
         uint256 until = block.timestamp + (s.frozen() > MIN_CLOCK ? s.frozen() : MIN_CLOCK);
         uint256 status = s.before();
         if (status == OPEN) {

@@ -7,7 +7,7 @@ import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/Reentrancy
 import {IEscrow} from "./IEscrow.sol";
 import {CANCELLED, Slot, Slots} from "./Slots.sol";
 import {Fault, Terms, TermsLib} from "./Terms.sol";
-import {IToken, Vault} from "./Vault.sol";
+import {Vault} from "./Vault.sol";
 
 /// @notice How a part was decided. Travels with who did it, in one word: who << 8 | how.
 library How {
@@ -60,6 +60,9 @@ abstract contract Core is IEscrow, ReentrancyGuardTransient {
     /// like an item that failed for a reason of its own.
     uint256 internal constant DECIDE_GAS = 230_000;
 
+    /// Balances are read with this much, or a token of anybody's making could take the gas of a whole batch.
+    uint256 internal constant READ_GAS = 100_000;
+
     address internal immutable VAULT = address(new Vault());
 
     mapping(bytes32 id => Slot) internal _slots;
@@ -103,7 +106,33 @@ abstract contract Core is IEscrow, ReentrancyGuardTransient {
 
     /// What the vault holds beyond legs that are still owed.
     function _free(Terms calldata t, bytes32 id, address vault, Slot s) internal view returns (uint256) {
-        return _beyondDebt(id, s, IToken(t.token()).balanceOf(vault));
+        return _beyondDebt(id, s, _balanceOf(t.token(), vault));
+    }
+
+    function _balanceOf(address token, address holder) internal view returns (uint256) {
+        (bool known, uint256 balance) = _tryBalance(token, holder);
+        if (!known) revert BalanceUnknown();
+        return balance;
+    }
+
+    /// What a token says of a holder. It may as well refuse, answer nothing or burn all that it gets.
+    function _tryBalance(address token, address holder) private view returns (bool known, uint256 held) {
+        if (gasleft() < READ_GAS + READ_GAS / 32 + 5_000) revert NotEnoughGas();
+        assembly ("memory-safe") {
+            // balanceOf(address)
+            mstore(0x00, shl(224, 0x70a08231))
+            mstore(0x04, shr(96, shl(96, holder)))
+            known := staticcall(READ_GAS, token, 0x00, 0x24, 0x00, 0x20)
+            known := and(known, gt(returndatasize(), 0x1f))
+            held := mload(0x00)
+        }
+    }
+
+    /// What the vault holds. Where a decision stands whatever it holds, nothing is what the token does not tell.
+    function _held(Terms calldata t, address vault, bool strict) internal view returns (uint256) {
+        if (strict) return _balanceOf(t.token(), vault);
+        (bool known, uint256 balance) = _tryBalance(t.token(), vault);
+        return known ? balance : 0;
     }
 
     function _beyondDebt(bytes32 id, Slot s, uint256 balance) private view returns (uint256) {
@@ -166,7 +195,7 @@ abstract contract Core is IEscrow, ReentrancyGuardTransient {
         legs.balance = UNKNOWN;
         bool direct = true;
         if (s.owing() || _several(legs)) {
-            legs.balance = IToken(t.token()).balanceOf(vault);
+            legs.balance = _held(t, vault, strict);
             direct = _beyondDebt(id, s, legs.balance) >= toSeller + toBuyer;
             if (strict && !direct) revert NotFunded();
         }
@@ -181,7 +210,7 @@ abstract contract Core is IEscrow, ReentrancyGuardTransient {
         // Legs that were paid prove that the money was there; only a leg that failed needs a look at the balance.
         uint256 unpaid = _unpaid(legs);
         if (unpaid != 0) {
-            if (strict && IToken(t.token()).balanceOf(vault) < unpaid) revert NotFunded();
+            if (strict && _balanceOf(t.token(), vault) < unpaid) revert NotFunded();
             _owe(id, legs, unpaid, left != 0);
         }
         emit Decided(id, address(uint160(how >> 8)), uint8(how), legs.release, legs.refund, legs.fee, left, legs.paid);

@@ -7,7 +7,6 @@ import {Act, Messages, Relayed, Ruling, Settlement} from "./Messages.sol";
 import {Signatures} from "./Signatures.sol";
 import {BUYER, DELIVERED, DISPUTED, OPEN, SELLER, Slot} from "./Slots.sol";
 import {Terms, TermsLib} from "./Terms.sol";
-import {IToken} from "./Vault.sol";
 
 /// @title Escrow
 /// @notice All escrows of one version: logic, state and events. No owner, no upgrade, no pause; money goes only to
@@ -59,6 +58,7 @@ contract Escrow is Actions {
 
     /// @notice Back to the state before, with the seconds that were left, but at least a day. The side that opened
     /// it; the operator only what the operator opened, or it could lift a dispute that protects a party from it.
+    /// Not after the arbitration period: then the fallback is anyone's to claim, and nobody's to dodge.
     function withdrawDispute(Terms calldata t) external nonReentrant {
         _withdrawDispute(t, msg.sender);
     }
@@ -140,7 +140,7 @@ contract Escrow is Actions {
         (bytes32 id, address vault, Slot s) = _open(t);
         if (!s.untouched(t.amount())) revert WrongStatus();
         if (block.timestamp <= t.fundBy()) revert TooEarly();
-        uint256 balance = IToken(t.token()).balanceOf(vault);
+        uint256 balance = _balanceOf(t.token(), vault);
         if (balance >= s.left()) revert AlreadyFunded();
         if (balance == 0) revert NothingToPay();
         _decide(t, id, vault, s.withLeft(balance), 0, balance, How.by(How.CLAIM_UNFUNDED, msg.sender), true);
@@ -187,7 +187,7 @@ contract Escrow is Actions {
         return signed == left ? r.toSeller : r.toSeller * left / signed;
     }
 
-    /// @notice Both parties signed how to divide the remainder. Anyone submits, at any time, funded.
+    /// @notice Both parties signed how to divide the remainder. Anyone submits, at any time. Funded, or after a loss.
     function settle(
         Terms calldata t,
         Settlement calldata m,
@@ -201,7 +201,7 @@ contract Escrow is Actions {
         bytes32 digest = Messages.settlement(id, m, s.seq());
         _requireSigned(t.buyer(), digest, buyerSignature, BUYER);
         _requireSigned(t.seller(), digest, sellerSignature, SELLER);
-        _decide(t, id, vault, s, m.toSeller, m.toBuyer, How.by(How.SETTLEMENT, msg.sender), true);
+        _decide(t, id, vault, s, m.toSeller, m.toBuyer, How.by(How.SETTLEMENT, msg.sender), !s.wasFunded());
     }
 
     // ---- several at once, and reading ----------------------------------------------------------------------
@@ -211,11 +211,17 @@ contract Escrow is Actions {
     function batch(bytes[] calldata items) external returns (bool[] memory done) {
         done = new bool[](items.length);
         for (uint256 i; i < items.length; ++i) {
-            if (gasleft() < ITEM_GAS) revert NotEnoughGas();
+            uint256 before = gasleft();
+            if (before < ITEM_GAS) revert NotEnoughGas();
             bytes memory answer;
             (done[i], answer) = address(this).delegatecall(items[i]);
-            if (!done[i] && bytes4(answer) == NotEnoughGas.selector) revert NotEnoughGas();
+            if (!done[i] && _starved(before, answer)) revert NotEnoughGas();
         }
+    }
+
+    /// An item that failed and left next to nothing of the gas that it could have may have failed for want of more.
+    function _starved(uint256 before, bytes memory answer) private view returns (bool) {
+        return gasleft() < before / 20 || bytes4(answer) == NotEnoughGas.selector;
     }
 
     /// @notice Emits the full terms, so that they can be found again. Anyone.

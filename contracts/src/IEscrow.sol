@@ -75,4 +75,5 @@ interface IEscrow {
     error LegFailed();
     error NotEnoughGas();
     error ReservedMoved();
+    error BalanceUnknown();
 }

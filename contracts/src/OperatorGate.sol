@@ -85,18 +85,20 @@ contract OperatorGate is GateKeys {
     function _batch(bytes[] calldata items, bool approved) private returns (bool[] memory done) {
         done = new bool[](items.length);
         for (uint256 i; i < items.length; ++i) {
-            if (gasleft() < ITEM_GAS) revert NotEnoughGas();
             done[i] = _item(items[i], approved);
         }
     }
 
     function _item(bytes calldata item, bool approved) private returns (bool ok) {
+        uint256 before = gasleft();
+        if (before < ITEM_GAS) revert NotEnoughGas();
         (bytes4 refusal, uint256 counted) = _admit(item, approved);
         if (refusal != 0) return false;
         bytes4 why;
         (ok, why) = _call(item);
         if (ok) return true;
-        if (why == NotEnoughGas.selector) revert NotEnoughGas();
+        // next to nothing left: it may have failed for want of more
+        if (gasleft() < before / 20 || why == NotEnoughGas.selector) revert NotEnoughGas();
         if (counted != 0) limits[msg.sender][_terms(item).token()].spent -= uint80(counted);
     }
 

@@ -4,7 +4,7 @@ pragma solidity 0.8.37;
 import {Core, Leg} from "./Core.sol";
 import {Slot} from "./Slots.sol";
 import {Fault, Terms, TermsLib} from "./Terms.sol";
-import {IToken, Vault} from "./Vault.sol";
+import {Vault} from "./Vault.sol";
 
 /// @notice Money that waits: legs that a token refused, and money that is not the escrow's.
 abstract contract Recovery is Core {
@@ -62,7 +62,7 @@ abstract contract Recovery is Core {
     {
         if (token == address(0)) return vault.balance;
         if (token.code.length == 0) revert NoCode();
-        uint256 balance = IToken(token).balanceOf(vault);
+        uint256 balance = _balanceOf(token, vault);
         if (token != t.token()) return balance;
         return balance > reserved ? balance - reserved : 0;
     }
@@ -74,9 +74,9 @@ abstract contract Recovery is Core {
     {
         if (token == address(0)) return _sendNative(vault, to, amount);
         bool watched = reserved != 0 && token != t.token();
-        uint256 before = watched ? _balance(t.token(), vault) : 0;
+        uint256 before = watched ? _balanceIfAny(t.token(), vault) : 0;
         if (!_pay(vault, token, to, amount, UNKNOWN)) revert LegFailed();
-        if (watched && _balance(t.token(), vault) != before) revert ReservedMoved();
+        if (watched && _balanceIfAny(t.token(), vault) != before) revert ReservedMoved();
     }
 
     function _sendNative(address vault, address to, uint256 amount) private {
@@ -85,8 +85,8 @@ abstract contract Recovery is Core {
         if (!ok) revert LegFailed();
     }
 
-    function _balance(address token, address holder) private view returns (uint256) {
-        return token.code.length == 0 ? 0 : IToken(token).balanceOf(holder);
+    function _balanceIfAny(address token, address holder) private view returns (uint256) {
+        return token.code.length == 0 ? 0 : _balanceOf(token, holder);
     }
 
     /// The vault's money, with what the waiting legs already got, divided by what is undecided or was left owed.
@@ -96,7 +96,7 @@ abstract contract Recovery is Core {
         returns (uint256)
     {
         Debt memory d = _debts[id][kind];
-        uint256 pool = IToken(t.token()).balanceOf(vault);
+        uint256 pool = _balanceOf(t.token(), vault);
         uint256 outstanding = left + _owedTotal[id];
         if (pool >= outstanding) return d.due - d.paid;
         uint256 got;

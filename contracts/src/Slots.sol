@@ -141,8 +141,12 @@ library Slots {
 
     /// @notice Nothing was ever decided, marked or disputed. What a party extended does not count.
     function untouched(Slot s, uint256 amount) internal pure returns (bool) {
-        uint256 x = Slot.unwrap(s);
-        return uint96(x) == amount && (x & ((0x3f << ROUND) | (3 << STATUS))) == 0;
+        return left(s) == amount && !wasFunded(s);
+    }
+
+    /// @notice It was marked or disputed, which needs the full money: a loss since must not take a side's recourse.
+    function wasFunded(Slot s) internal pure returns (bool) {
+        return Slot.unwrap(s) & ((0x3f << ROUND) | (3 << STATUS)) != 0; // round, reopens, status
     }
 
     /// @notice Whole days that the operator has extended the clocks.
@@ -197,11 +201,13 @@ library Slots {
         }
     }
 
-    /// @notice Disputed by `side`, a round later, with `secondsLeft` on the clock. The caller disputes only what is
-    /// open or delivered and keeps disputes at most two per side, so the round stays below sixteen.
+    /// @notice Disputed by `side`, a round later, with `secondsLeft` on the clock, of which at most 136 years are
+    /// remembered. The caller disputes only what is open or delivered and keeps disputes at most two per side, so the
+    /// round stays below sixteen.
     function disputed(Slot s, uint256 side, bool operator, uint256 secondsLeft) internal pure returns (Slot) {
         uint256 x = Slot.unwrap(s);
         uint256 was = (x >> STATUS) & 1; // open or delivered
+        if (secondsLeft > type(uint32).max) secondsLeft = type(uint32).max;
         x &= ~((1 << BY_OPERATOR) | (3 << STATUS) | (1 << OPENER) | (1 << BEFORE) | (uint256(type(uint32).max) << FROZEN));
         x |= (DISPUTED << STATUS) | (side << OPENER) | (was << BEFORE) | (secondsLeft << FROZEN);
         if (operator) x |= 1 << BY_OPERATOR;

@@ -167,6 +167,34 @@ contract DisputeTest is Base {
         vm.assertEq(state(t).status, 0);
     }
 
+    /// Whoever opened it must not dodge the split that both had agreed on, just as somebody claims it.
+    function test_after_the_arbitration_period_a_dispute_is_not_withdrawn() public {
+        Terms memory t = funded(terms());
+        mark(t);
+        dispute(seller, t, 1);
+        vm.warp(START + 120 days + 1);
+        vm.prank(seller);
+        refuses(IEscrow.TooLate.selector);
+        escrow.withdrawDispute(t);
+        vm.warp(START + 120 days);
+        vm.prank(seller);
+        escrow.withdrawDispute(t);
+    }
+
+    /// Terms may name deadlines of the far future; a clock with more seconds than its field has must not spill over.
+    function test_a_clock_too_long_to_remember_leaves_the_other_fields_alone() public {
+        Plan memory p = plan();
+        p.fundBy = START + 2 ** 33;
+        p.deliverBy = p.fundBy;
+        Terms memory t = funded(pack(p));
+        dispute(buyer, t, 0);
+        vm.assertEq(state(t).seq, 1);
+        vm.assertEq(state(t).frozen, type(uint32).max);
+        vm.prank(buyer);
+        escrow.withdrawDispute(t);
+        vm.assertEq(state(t).deliverBy, START + type(uint32).max);
+    }
+
     function test_nothing_disputed_is_nothing_to_withdraw() public {
         Terms memory t = funded(terms());
         vm.prank(buyer);

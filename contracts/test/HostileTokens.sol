@@ -28,7 +28,7 @@ contract DenyList is Plain {
         denied[who] = yes;
     }
 
-    function transfer(address to, uint256 amount) public override returns (bool) {
+    function transfer(address to, uint256 amount) public virtual override returns (bool) {
         require(!denied[to]);
         return super.transfer(to, amount);
     }
@@ -64,6 +64,57 @@ contract Rude is Plain {
             }
         }
         return super.transfer(to, amount);
+    }
+}
+
+/// @notice Burns all gas for receivers that it refuses, as the checked arithmetic of old compilers does.
+contract Burner is DenyList {
+    function transfer(address to, uint256 amount) public override returns (bool) {
+        if (denied[to]) {
+            assembly {
+                invalid()
+            }
+        }
+        return super.transfer(to, amount);
+    }
+}
+
+/// @notice Tells balances only when it likes to.
+contract Moody {
+    enum Mood {
+        Fine,
+        Silent,
+        Burning,
+        Lying
+    }
+
+    error NotEnoughGas();
+
+    Mood private _mood;
+    mapping(address => uint256) private _balances;
+
+    function be(Mood mood) external {
+        _mood = mood;
+    }
+
+    function mint(address to, uint256 amount) external {
+        _balances[to] += amount;
+    }
+
+    function balanceOf(address holder) external view returns (uint256) {
+        if (_mood == Mood.Silent) revert();
+        if (_mood == Mood.Lying) revert NotEnoughGas();
+        if (_mood == Mood.Burning) {
+            assembly {
+                invalid()
+            }
+        }
+        return _balances[holder];
+    }
+
+    function transfer(address to, uint256 amount) external {
+        _balances[msg.sender] -= amount;
+        _balances[to] += amount;
     }
 }
 

@@ -2,9 +2,9 @@
 pragma solidity 0.8.37;
 
 import {Base, Plan} from "./Base.sol";
-import {DenyList, Falsy, Hooked, Lossy, Replacement, Rude} from "./HostileTokens.sol";
+import {Burner, DenyList, Falsy, Hooked, Lossy, Moody, Replacement, Rude} from "./HostileTokens.sol";
 import {IEscrow} from "../src/IEscrow.sol";
-import {Ruling} from "../src/Messages.sol";
+import {Ruling, Settlement} from "../src/Messages.sol";
 import {TestUSDT} from "../src/mocks/TestUSDT.sol";
 import {Terms} from "../src/Terms.sol";
 
@@ -195,6 +195,115 @@ contract TokensTest is Base {
         refuses(IEscrow.NotEnoughGas.selector);
         escrow.pay{gas: 200_000}(t, AMOUNT, 0, AMOUNT);
         vm.assertEq(left(t), AMOUNT);
+    }
+
+    /// What a leg burnt is missing when the debt is written down; a batch must not take that for the item's own fault.
+    function test_legs_that_burn_their_gas_never_make_a_batch_fail_silently() public {
+        Burner token = new Burner();
+        Terms memory t = _with(address(token));
+        token.deny(seller, true);
+        token.deny(buyer, true);
+        dispute(buyer, t, 0);
+        Ruling memory r = ruling(t, AMOUNT / 2);
+        bytes[] memory items = new bytes[](1);
+        items[0] = abi.encodeCall(escrow.rule, (t, r, seats, 2, signed(t, r, 2)));
+        bytes memory data = abi.encodeCall(escrow.batch, (items));
+        for (uint256 gas_ = 340_000; gas_ < 900_000; gas_ += 2_000) {
+            (bool ok, bytes memory answer) = address(escrow).call{gas: gas_}(data);
+            if (!ok) continue;
+            vm.assertTrue(abi.decode(answer, (bool[]))[0], "failed silently");
+            vm.assertEq(escrow.owed(id(t), 0) + escrow.owed(id(t), 1), AMOUNT);
+            return;
+        }
+        vm.assertTrue(false, "never enough");
+    }
+
+    /// Anyone can send a token of their own making to a vault and wait for it to be rescued among honest payouts.
+    function test_a_token_that_hides_its_balances_does_not_take_a_batch_down() public {
+        Terms memory t = funded(terms());
+        Moody token = new Moody();
+        token.mint(vault(t), 1);
+        bytes[] memory items = new bytes[](2);
+        items[0] = abi.encodeCall(escrow.rescue, (t, address(token)));
+        items[1] = abi.encodeCall(escrow.pay, (t, 1, 0, AMOUNT));
+        for (uint8 mood = 1; mood < 4; ++mood) {
+            token.be(Moody.Mood(mood));
+            items[1] = abi.encodeCall(escrow.pay, (t, 1, 0, left(t)));
+            vm.prank(operator);
+            bool[] memory done = escrow.batch{gas: 1_000_000}(items);
+            vm.assertFalse(done[0]);
+            vm.assertTrue(done[1]);
+        }
+        vm.assertEq(balance(seller), 3);
+    }
+
+    function test_a_token_that_hides_its_balances_stops_no_exit() public {
+        Moody token = new Moody();
+        Plan memory p = plan();
+        p.token = address(token);
+        p.feeBps = 100;
+        Terms memory t = pack(p);
+        token.mint(vault(t), AMOUNT);
+        mark(t);
+        vm.warp(START + 14 days + 1);
+        token.be(Moody.Mood.Silent);
+        escrow.claimDelivered(t);
+        vm.assertTrue(settled(t));
+        token.be(Moody.Mood.Fine);
+        escrow.payLeg(t, 0);
+        escrow.payLeg(t, 2);
+        vm.assertEq(token.balanceOf(seller), AMOUNT - AMOUNT / 100);
+        vm.assertEq(token.balanceOf(feeTo), AMOUNT / 100);
+    }
+
+    function test_nobody_decides_on_money_that_the_token_does_not_tell_of() public {
+        Moody token = new Moody();
+        Terms memory t = _with(address(token));
+        token.be(Moody.Mood.Silent);
+        vm.prank(operator);
+        refuses(IEscrow.BalanceUnknown.selector);
+        escrow.pay(t, 1, 1, AMOUNT);
+        vm.prank(seller);
+        refuses(IEscrow.BalanceUnknown.selector);
+        escrow.markDelivered(t);
+        vm.warp(START + 2 days);
+        refuses(IEscrow.BalanceUnknown.selector);
+        escrow.claimUnfunded(t);
+        refuses(IEscrow.BalanceUnknown.selector);
+        escrow.rescue(t, address(token));
+    }
+
+    /// The seller waits for the end of the inspection of an escrow whose money the token has taken away for now.
+    function test_a_loss_takes_no_side_its_right_to_dispute() public {
+        Terms memory t = funded(terms());
+        mark(t);
+        usdt.addBlackList(vault(t));
+        usdt.destroyBlackFunds(vault(t));
+        dispute(buyer, t, 0);
+        vm.prank(buyer);
+        escrow.withdrawDispute(t);
+        vm.prank(buyer);
+        escrow.reopenDelivery(t);
+        dispute(seller, t, 1);
+        vm.assertEq(state(t).status, 2);
+    }
+
+    function test_a_settlement_after_a_loss_decides_in_full() public {
+        Terms memory t = funded(terms());
+        mark(t);
+        usdt.addBlackList(vault(t));
+        usdt.destroyBlackFunds(vault(t));
+        usdt.removeBlackList(vault(t));
+        put(t, AMOUNT / 2);
+        bytes32 d = settlementDigest(t, AMOUNT / 5, AMOUNT - AMOUNT / 5, START);
+        escrow.settle(
+            t, Settlement(AMOUNT / 5, AMOUNT - AMOUNT / 5, START), sign(BUYER_KEY, d), sign(SELLER_KEY, d)
+        );
+        vm.assertTrue(settled(t));
+        escrow.payLeg(t, 0);
+        escrow.payLeg(t, 1);
+        vm.assertEq(balance(seller), AMOUNT / 10);
+        vm.assertEq(balance(buyer), AMOUNT / 2 - AMOUNT / 10);
     }
 
     function _deny() private returns (DenyList token, Terms memory t) {

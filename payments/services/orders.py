@@ -183,6 +183,9 @@ def close(order: Order, target: str, *, why: str = "", tx_hash: str = "", actor:
     order.save(update_fields=["state", "closed_at", "failure"])
     transitions.record(order, source=source, target=target, actor=actor, why=why, tx_hash=tx_hash)
     if target == OrderState.DONE:
+        if order.call is not None:
+            # Where another transaction had the effect ours must not repeat it later.
+            supersede_calls(order.call.network, order.pk, "the effect is there")
         return
     if target == OrderState.SUPERSEDED and order.call is not None:
         _close_call(order, why)

@@ -53,10 +53,13 @@ def _reopened_while_delivered(escrow: Escrow, final: FinalEvent, *, ours: bool) 
 
 def disputed(escrow: Escrow, event: chain_events.Disputed, final: FinalEvent) -> None:
     """Frozen on chain, by whomever: every other order is superseded."""
-    done(escrow, OrderKind.DISPUTE, final)
+    side = event.side.name.lower()
+    for order in live_orders(escrow, OrderKind.DISPUTE):
+        ours = order.payload["side"] == side
+        target = OrderState.DONE if ours else OrderState.SUPERSEDED
+        orders.close(order, target, why=f"disputed by the {side}", tx_hash=final.tx_hash, actor=CHAIN)
     if escrow.state in CLOSED or escrow.state == EscrowState.CANCELLED:
         return
-    side = event.side.name.lower()
     escrow.dispute_round = event.round
     escrow.disputed_by = side
     escrow.dispute_sender = event.by

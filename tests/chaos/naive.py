@@ -3,6 +3,8 @@
 Run as `python -m tests.chaos.naive` on a test's database, to show that the checks notice what it does.
 """
 
+from typing import Any
+
 
 def main() -> None:
     """Send every waiting call, and write it down afterwards."""
@@ -15,7 +17,7 @@ def main() -> None:
         _send_then_save(call)
 
 
-def _send_then_save(call) -> None:
+def _send_then_save(call: Any) -> None:
     from django.db import transaction
 
     from chain import signing

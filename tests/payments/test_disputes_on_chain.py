@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from chain.models import Call
 from contracts import calls
 from contracts.calls import Side
 from core import deadlines
@@ -129,8 +130,23 @@ def test_a_wallet_and_the_platform_dispute_at_once_and_one_dispute_stands(desk: 
     wallet_dispute(desk, escrow, Side.SELLER)
     desk.settle()
     order.refresh_from_db()
-    assert (desk.state(escrow), order.state) == ("disputed", "done")
-    assert desk.fresh(escrow).dispute_round == 1
+    found = desk.fresh(escrow)
+    assert (found.state, found.disputed_by, found.dispute_round) == ("disputed", "seller", 1)
+    assert order.state == "superseded"  # the buyer has not used up a dispute
+
+
+def test_our_own_unsent_dispute_is_not_sent_after_the_wallets_was_withdrawn(desk: Desk) -> None:
+    escrow = desk.funded(250 * USDT)
+    dispute(desk, escrow)
+    wallet_dispute(desk, escrow, Side.BUYER)
+    desk.engine.mine(5)
+    desk.duties()
+    assert desk.state(escrow) == "disputed"
+    desk.as_party(BUYER_ADDRESS, calls.withdraw_dispute(desk.terms(escrow)))
+    desk.engine.mine()
+    desk.settle()
+    assert desk.state(escrow) == "funded"
+    assert not Call.objects.filter(outcome__in=["waiting", "sent"]).exists()
 
 
 def test_a_release_mined_before_the_dispute_wins(desk: Desk) -> None:
