@@ -177,12 +177,23 @@ def happy_gate(bench: Bench) -> int:
 
 def batch20(bench: Bench) -> int:
     """Twenty deposits, released together through the gate; sellers who hold none. Each, rounded up."""
-    return _together(bench, warm=False)
+    return _together(bench, [bench.terms(operator=bench.gate) for _ in range(BATCH)])
 
 
 def batch20_warm(bench: Bench) -> int:
-    """The same to sellers who hold USDT already."""
-    return _together(bench, warm=True)
+    """Twenty escrows of one seller, who holds USDT already."""
+    seller = _fresh("a busy seller")
+    bench.chain.mint(seller, 1)
+    return _together(bench, [bench.terms(operator=bench.gate, seller=seller) for _ in range(BATCH)])
+
+
+def batch20_holders(bench: Bench) -> int:
+    """Twenty different sellers who hold USDT already: 17,100 gas each below `batch20`, which is what the EVM
+    charges less for a balance that is not zero."""
+    many = [bench.terms(operator=bench.gate) for _ in range(BATCH)]
+    for terms in many:
+        bench.chain.mint(terms.seller, 1)
+    return _together(bench, many)
 
 
 def delivered(bench: Bench) -> int:
@@ -275,6 +286,7 @@ PATHS: dict[str, Callable[[Bench], int]] = {
     "delivered": delivered,
     "batch20": batch20,
     "batch20_warm": batch20_warm,
+    "batch20_holders": batch20_holders,
     "raise": raise_alone,
     "dispute": dispute,
     "split": split,
@@ -313,7 +325,7 @@ def _measured(bench: Bench, path: Callable[[Bench], int]) -> int:
 def _row(key: str, gas: int | None) -> dict[str, int | None]:
     if key in ANCHORS:
         return {"gas": gas, "anchor": ANCHORS[key]}
-    return {"gas": gas, "target": TARGETS[key]}
+    return {"gas": gas, "target": TARGETS.get(key)}
 
 
 def _verdict(row: dict[str, int | None]) -> str:
@@ -321,13 +333,9 @@ def _verdict(row: dict[str, int | None]) -> str:
     return "  OVER" if gas and target and gas > target else ""
 
 
-def _together(bench: Bench, *, warm: bool) -> int:
-    many = [bench.terms(operator=bench.gate) for _ in range(BATCH)]
-    if warm:
-        for terms in many:
-            bench.chain.mint(terms.seller, 1)
+def _together(bench: Bench, many: list[Terms]) -> int:
     spent = sum(bench.fund(terms) for terms in many)
-    spent += bench.through_gate(calls.batch([_release(terms) for terms in many]), gas=BATCH_GAS_LIMIT)
+    spent += bench.through_gate(gate.release_batch(many), gas=BATCH_GAS_LIMIT)
     if failed := sum(not bench.settled(terms) for terms in many):
         raise Failed(f"{failed} items of the batch failed")
     return -(-spent // BATCH)

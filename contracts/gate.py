@@ -14,7 +14,7 @@ from eth_utils.crypto import keccak
 
 from contracts import abi
 from contracts.artifacts import ESCROW_ADDRESS, Deployment, deploy_with
-from contracts.terms import ZERO_ADDRESS
+from contracts.terms import ZERO_ADDRESS, Terms
 
 NAME = "OperatorGate"
 ADD_DELAY = 48 * 3_600
@@ -68,6 +68,11 @@ def deploy(*, cold: str, grants: Sequence[Grant]) -> Deployment:
         [ESCROW_ADDRESS, cold, [grant.as_abi() for grant in grants]],
     )
     return deploy_with(NAME, arguments, immutable=ESCROW_ADDRESS)
+
+
+def release_batch(terms: Sequence[Terms]) -> bytes:
+    """Releases whole escrows of one token, nothing decided yet: `calls.batch` of as many `pay`, for less."""
+    return abi.encode_call(NAME, "releaseBatch", [[one.as_abi() for one in terms]])
 
 
 def propose(grant: Grant) -> bytes:

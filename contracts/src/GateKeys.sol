@@ -1,12 +1,45 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-/// @notice What one hot key may do with one token, in one word. Both zero: the key is not hot for this token.
-struct Limit {
-    uint80 perEscrow; // the largest escrow (its whole amount, base units) that the key decides alone
-    uint80 perDay; // what the key decides alone in one day (UTC), base units
-    uint80 spent; // what it decided on `day`
-    uint16 day; // days since 1970
+/// @notice What one hot key may do with one token, in one word because every call reads and writes it. From the lowest
+/// bit, base units:
+///   perEscrow 80   the largest escrow (its whole amount) that the key decides alone; zero: not hot for this token
+///   perDay 80      what the key decides alone in one day (UTC)
+///   spent 80       what it decided on `day`
+///   day 16         days since 1970
+type Limit is uint256;
+
+using Limits for Limit global;
+
+library Limits {
+    function pack(uint256 perEscrow_, uint256 perDay_, Limit was) internal pure returns (Limit) {
+        return Limit.wrap(perEscrow_ | (perDay_ << 80) | ((Limit.unwrap(was) >> 160) << 160));
+    }
+
+    function perEscrow(Limit x) internal pure returns (uint256) {
+        return uint80(Limit.unwrap(x));
+    }
+
+    function perDay(Limit x) internal pure returns (uint256) {
+        return uint80(Limit.unwrap(x) >> 80);
+    }
+
+    function spent(Limit x) internal pure returns (uint256) {
+        return uint80(Limit.unwrap(x) >> 160);
+    }
+
+    function day(Limit x) internal pure returns (uint256) {
+        return Limit.unwrap(x) >> 240;
+    }
+
+    function spentOn(Limit x, uint256 today) internal pure returns (uint256) {
+        return day(x) == today ? spent(x) : 0;
+    }
+
+    /// @notice The caller keeps `spent_` within `perDay`.
+    function withSpent(Limit x, uint256 spent_, uint256 today) internal pure returns (Limit) {
+        return Limit.wrap(uint160(Limit.unwrap(x)) | (spent_ << 160) | (today << 240));
+    }
 }
 
 /// @notice Who holds the gate's keys. The cold key takes a key away at once and adds one after 48 hours, which everyone
@@ -26,7 +59,7 @@ abstract contract GateKeys {
     /// Never changes.
     address public cold;
 
-    mapping(address key => mapping(address token => Limit)) public limits;
+    mapping(address key => mapping(address token => Limit)) internal _limits;
     mapping(address key => bool) public isSecond;
     /// When a proposed grant may be made; zero: not proposed.
     mapping(bytes32 grant => uint256) public readyAt;
@@ -85,11 +118,21 @@ abstract contract GateKeys {
     function revoke(address key) external onlyCold {
         address[] storage tokens = _tokens[key];
         for (uint256 i; i < tokens.length; ++i) {
-            delete limits[key][tokens[i]];
+            _limits[key][tokens[i]] = Limit.wrap(0);
         }
         delete _tokens[key];
         delete isSecond[key];
         emit Revoked(key);
+    }
+
+    /// @notice What a key may do with a token, and what it decided alone on `day`.
+    function limits(address key, address token)
+        external
+        view
+        returns (uint256 perEscrow, uint256 perDay, uint256 spent, uint256 day)
+    {
+        Limit x = _limits[key][token];
+        return (x.perEscrow(), x.perDay(), x.spent(), x.day());
     }
 
     /// @notice The tokens that a key is hot for.
@@ -105,12 +148,12 @@ abstract contract GateKeys {
             isSecond[g.key] = true;
         } else {
             if (isSecond[g.key]) revert BadGrant();
-            Limit storage limit = limits[g.key][g.token];
-            if (limit.perEscrow | limit.perDay == 0) {
+            Limit was = _limits[g.key][g.token];
+            if (was.perEscrow() == 0) {
                 if (_tokens[g.key].length == MAX_TOKENS) revert BadGrant();
                 _tokens[g.key].push(g.token);
             }
-            (limit.perEscrow, limit.perDay) = (g.perEscrow, g.perDay);
+            _limits[g.key][g.token] = Limits.pack(g.perEscrow, g.perDay, was);
         }
         emit Granted(g.key, g.token, g.perEscrow, g.perDay);
     }
