@@ -1,18 +1,20 @@
 """Money, for operators: everything to see, nothing to edit; holds and kill switches by their services."""
 
-from typing import Any, cast
+from typing import cast
 
 from django import forms
-from django.contrib import admin, messages
-from django.http import HttpRequest, HttpResponseRedirect
-from django.urls import reverse
+from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
 from unfold.admin import ModelAdmin
+from unfold.dataclasses import ActionDialog
 from unfold.decorators import action
+from unfold.forms import BaseDialogForm
+from unfold.widgets import UnfoldAdminTextInputWidget
 
 from accounts.models import User
 from core.actors import Actor
 from core.console import ReadOnlyAdmin
-from core.errors import DomainError
 from payments.models import (
     Deal,
     Deposit,
@@ -25,6 +27,26 @@ from payments.models import (
     PayoutLeg,
 )
 from payments.services import controls
+
+
+class HoldForm(BaseDialogForm):
+    """Why the money is held; both sides only read that it is."""
+
+    reason = forms.CharField(label="Why", max_length=200, widget=UnfoldAdminTextInputWidget)
+
+
+_HOLD = ActionDialog(
+    title="Place a hold",
+    description="No order that pays out of this escrow is carried out until the hold is lifted.",
+    form_class=HoldForm,
+    form_submit_text="Place the hold",
+)
+_LIFT = ActionDialog(
+    title="Lift the hold",
+    description="Orders that wait for it are carried out at once.",
+    form_class=BaseDialogForm,
+    form_submit_text="Lift the hold",
+)
 
 
 def _operator(request: HttpRequest) -> Actor:
@@ -60,25 +82,23 @@ class EscrowAdmin(ReadOnlyAdmin):
         """Holds are for operators with the right to change escrows."""
         return request.user.has_perm("payments.change_escrow")
 
-    @action(description="Place a hold", url_path="hold", permissions=["operate"])
-    def place_hold(self, request: HttpRequest, object_id: str) -> HttpResponseRedirect:
-        return self._set_hold(request, object_id, held=True)
+    @action(description="Place a hold", url_path="hold", dialog=_HOLD, permissions=["operate"])
+    def place_hold(self, request: HttpRequest, form: HoldForm, object_id: str) -> HttpResponse:
+        """Stop every payout, for a reason that is written down."""
+        escrow = get_object_or_404(Escrow, pk=object_id)
+        reason = form.cleaned_data["reason"]
+        controls.place_hold(escrow_id=escrow.pk, reason=reason, acting=_operator(request))
+        return self._told(request, escrow, "The hold is placed: nothing is paid out of this escrow.")
 
-    @action(description="Lift the hold", url_path="lift", permissions=["operate"])
-    def lift_hold(self, request: HttpRequest, object_id: str) -> HttpResponseRedirect:
-        return self._set_hold(request, object_id, held=False)
+    @action(description="Lift the hold", url_path="lift", dialog=_LIFT, permissions=["operate"])
+    def lift_hold(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
+        """Let payouts go on."""
+        escrow = get_object_or_404(Escrow, pk=object_id)
+        controls.lift_hold(escrow_id=escrow.pk, acting=_operator(request))
+        return self._told(request, escrow, "The hold is lifted.")
 
-    def _set_hold(self, request: HttpRequest, escrow_id: str, *, held: bool) -> HttpResponseRedirect:
-        actor = _operator(request)
-        try:
-            if held:
-                reason = f"placed by {actor.label} in the console"
-                controls.place_hold(escrow_id=escrow_id, reason=reason, acting=actor)
-            else:
-                controls.lift_hold(escrow_id=escrow_id, acting=actor)
-        except DomainError as error:
-            messages.error(request, error.message)
-        return HttpResponseRedirect(reverse("admin:payments_escrow_change", args=[escrow_id]))
+    def _told(self, request: HttpRequest, escrow: Escrow, done: str) -> HttpResponse:
+        return render(request, "payments/admin/hold_dialog.html", {"escrow": escrow, "done": done})
 
 
 @admin.register(Deposit)
@@ -95,12 +115,9 @@ class OrderAdmin(ReadOnlyAdmin):
     list_filter = ("state", "kind")
     search_fields = ("id", "escrow__id")
     list_select_related = ("escrow",)
+    # Signatures of a ruling are in the payload: nobody sees them before the chain does.
     exclude = ("payload",)
     ordering = ("-created",)
-
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        """Signatures of a ruling are in the payload: nobody sees them before the chain does."""
-        return [name for name in super().get_readonly_fields(request, obj) if name != "payload"]
 
 
 @admin.register(PayoutLeg)
