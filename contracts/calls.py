@@ -1,7 +1,6 @@
 """Calldata of every action. All calls but the token's go to `ESCROW_ADDRESS` and carry the full terms."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
 
@@ -28,18 +27,6 @@ class LegKind(IntEnum):
     RELEASE = 0
     REFUND = 1
     FEE = 2
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RulingParts:
-    """What the seats sign, in the contract's order. Amounts in base units, instants in unix seconds."""
-
-    to_seller: int
-    to_buyer: int
-    ruling_hash: bytes
-    round: int
-    not_before: int
-    deadline: int
 
 
 def pay(terms: Terms, *, to_seller: int, to_buyer: int, left: int) -> bytes:
