@@ -6,6 +6,7 @@ from django import forms
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
 from unfold.admin import ModelAdmin
 from unfold.dataclasses import ActionDialog
 from unfold.decorators import action
@@ -15,6 +16,7 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 from accounts.models import User
 from core.actors import Actor
 from core.console import ReadOnlyAdmin
+from core.errors import DomainError
 from payments.models import (
     Deal,
     Deposit,
@@ -26,11 +28,11 @@ from payments.models import (
     Order,
     PayoutLeg,
 )
-from payments.services import controls
+from payments.services import controls, orders, outcomes
 
 
-class HoldForm(BaseDialogForm):
-    """Why the money is held; both sides only read that it is."""
+class ReasonForm(BaseDialogForm):
+    """Why a person steps in; it goes to the audit log, both sides only read that it happened."""
 
     reason = forms.CharField(label="Why", max_length=200, widget=UnfoldAdminTextInputWidget)
 
@@ -38,8 +40,27 @@ class HoldForm(BaseDialogForm):
 _HOLD = ActionDialog(
     title="Place a hold",
     description="No order that pays out of this escrow is carried out until the hold is lifted.",
-    form_class=HoldForm,
+    form_class=ReasonForm,
     form_submit_text="Place the hold",
+)
+_UNFREEZE = ActionDialog(
+    title="Unfreeze",
+    description="Books and chain differed. Only when it is known why; a difference that is still there "
+    "freezes the escrow again at the next comparison.",
+    form_class=ReasonForm,
+    form_submit_text="Unfreeze",
+)
+_TRY_AGAIN = ActionDialog(
+    title="Try this order again",
+    description="A new call with the same contents. If the effect is there already the contract refuses it.",
+    form_class=BaseDialogForm,
+    form_submit_text="Try again",
+)
+_GIVE_UP = ActionDialog(
+    title="Give this order up",
+    description="The order ends without effect and the escrow goes on as if it had not been placed.",
+    form_class=ReasonForm,
+    form_submit_text="Give it up",
 )
 _LIFT = ActionDialog(
     title="Lift the hold",
@@ -52,6 +73,13 @@ _LIFT = ActionDialog(
 def _operator(request: HttpRequest) -> Actor:
     user = cast("User", request.user)
     return Actor("staff", user.pk, user.name)
+
+
+def _told(request: HttpRequest, row: Escrow | Order, done: str) -> HttpResponse:
+    """What came of it, inside the dialog."""
+    what = row._meta.model_name
+    back = reverse(f"admin:payments_{what}_change", args=[row.pk])
+    return render(request, "payments/admin/dialog_done.html", {"done": done, "what": what, "back": back})
 
 
 @admin.register(Deal)
@@ -72,7 +100,7 @@ class EscrowAdmin(ReadOnlyAdmin):
     search_fields = ("id", "deal__id", "vault_address", "chain_id_hash")
     list_select_related = ("network", "token__network")
     ordering = ("-created",)
-    actions_detail = ("place_hold", "lift_hold")
+    actions_detail = ("place_hold", "lift_hold", "unfreeze")
 
     @admin.display(description="amount")
     def shown_amount(self, escrow: Escrow) -> str:
@@ -83,22 +111,30 @@ class EscrowAdmin(ReadOnlyAdmin):
         return request.user.has_perm("payments.change_escrow")
 
     @action(description="Place a hold", url_path="hold", dialog=_HOLD, permissions=["operate"])
-    def place_hold(self, request: HttpRequest, form: HoldForm, object_id: str) -> HttpResponse:
+    def place_hold(self, request: HttpRequest, form: ReasonForm, object_id: str) -> HttpResponse:
         """Stop every payout, for a reason that is written down."""
         escrow = get_object_or_404(Escrow, pk=object_id)
         reason = form.cleaned_data["reason"]
         controls.place_hold(escrow_id=escrow.pk, reason=reason, acting=_operator(request))
-        return self._told(request, escrow, "The hold is placed: nothing is paid out of this escrow.")
+        return _told(request, escrow, "The hold is placed: nothing is paid out of this escrow.")
 
     @action(description="Lift the hold", url_path="lift", dialog=_LIFT, permissions=["operate"])
     def lift_hold(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
         """Let payouts go on."""
         escrow = get_object_or_404(Escrow, pk=object_id)
         controls.lift_hold(escrow_id=escrow.pk, acting=_operator(request))
-        return self._told(request, escrow, "The hold is lifted.")
+        return _told(request, escrow, "The hold is lifted.")
 
-    def _told(self, request: HttpRequest, escrow: Escrow, done: str) -> HttpResponse:
-        return render(request, "payments/admin/hold_dialog.html", {"escrow": escrow, "done": done})
+    @action(description="Unfreeze", url_path="unfreeze", dialog=_UNFREEZE, permissions=["operate"])
+    def unfreeze(self, request: HttpRequest, form: ReasonForm, object_id: str) -> HttpResponse:
+        """The difference between books and chain is explained."""
+        escrow = get_object_or_404(Escrow, pk=object_id)
+        reason = form.cleaned_data["reason"]
+        try:
+            controls.unfreeze(escrow_id=escrow.pk, reason=reason, acting=_operator(request))
+        except DomainError as error:
+            return _told(request, escrow, error.message)
+        return _told(request, escrow, "Money may leave this escrow again.")
 
 
 @admin.register(Deposit)
@@ -118,6 +154,32 @@ class OrderAdmin(ReadOnlyAdmin):
     # Signatures of a ruling are in the payload: nobody sees them before the chain does.
     exclude = ("payload",)
     ordering = ("-created",)
+    actions_detail = ("try_again", "give_up")
+
+    def has_operate_permission(self, request: HttpRequest, *_: object) -> bool:
+        """Orders that call for a person are for operators with the right to change orders."""
+        return request.user.has_perm("payments.change_order")
+
+    @action(description="Try again", url_path="try-again", dialog=_TRY_AGAIN, permissions=["operate"])
+    def try_again(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
+        """An order that waits for a person gets one more call."""
+        order = get_object_or_404(Order, pk=object_id)
+        try:
+            orders.resume(order_id=order.pk, acting=_operator(request))
+        except DomainError as error:
+            return _told(request, order, error.message)
+        return _told(request, order, "The order is under way again.")
+
+    @action(description="Give up", url_path="give-up", dialog=_GIVE_UP, permissions=["operate"])
+    def give_up(self, request: HttpRequest, form: ReasonForm, object_id: str) -> HttpResponse:
+        """An order that no try will bring through ends."""
+        order = get_object_or_404(Order, pk=object_id)
+        reason = form.cleaned_data["reason"]
+        try:
+            outcomes.give_up(order_id=order.pk, reason=reason, acting=_operator(request))
+        except DomainError as error:
+            return _told(request, order, error.message)
+        return _told(request, order, "The order is given up.")
 
 
 @admin.register(PayoutLeg)
