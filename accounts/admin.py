@@ -1,15 +1,24 @@
 """People, for operators: rights by group; passwords are never shown or typed here."""
 
+from typing import Any
+
+from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
 from django.contrib import admin
 from django.contrib.auth.models import Group
+from django.db import transaction
 from django.db.models import Model
+from django.forms import ModelForm
 from django.http import HttpRequest
-from unfold.admin import ModelAdmin
 
 from accounts.models import User
-from core.console import ReadOnlyAdmin
+from core import audit
+from core.console import NoSideLookups, ReadOnlyAdmin
 
 admin.site.unregister(Group)
+# Whoever edits these takes over an account; people change their own on their own pages.
+admin.site.unregister(EmailAddress)
+admin.site.unregister(Authenticator)
 
 
 @admin.register(Group)
@@ -20,8 +29,8 @@ class GroupAdmin(ReadOnlyAdmin):
 
 
 @admin.register(User)
-class UserAdmin(ModelAdmin):
-    """Switch somebody off, or put them into a group; only a superuser may."""
+class UserAdmin(NoSideLookups):
+    """Switch somebody off, or put them into a group; only a superuser may, and it is in the audit log."""
 
     actions = None
     list_display = ("email", "display_name", "is_active", "is_staff", "date_joined")
@@ -40,3 +49,20 @@ class UserAdmin(ModelAdmin):
 
     def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return bool(getattr(request.user, "is_superuser", False))
+
+    @transaction.atomic
+    def save_related(self, request: HttpRequest, form: ModelForm, formsets: Any, change: bool) -> None:
+        """Runs last, so that the entry tells the groups as they are now."""
+        super().save_related(request, form, formsets, change)
+        user = form.instance
+        audit.write(
+            "user.rights_changed",
+            subject_id=user.pk,
+            actor_id=str(request.user.pk),
+            actor_label=str(request.user),
+            data={
+                "is_active": user.is_active,
+                "is_staff": user.is_staff,
+                "groups": sorted(user.groups.values_list("name", flat=True)),
+            },
+        )

@@ -64,14 +64,6 @@ def decode_result(contract: str, name: str, data: bytes) -> tuple[Any, ...]:
     return decode(types, data)
 
 
-def decode_arguments(contract: str, data: bytes) -> tuple[str, tuple[Any, ...]]:
-    """The function and the arguments of calldata. Raises LookupError for an unknown function."""
-    for item in load(contract).abi:
-        if item["type"] == "function" and selector(contract, item["name"]) == data[:4]:
-            return item["name"], decode([signature_type(part) for part in item["inputs"]], data[4:])
-    raise LookupError(f"{contract} has no function {data[:4].hex()}")
-
-
 def decode_event(contract: str, name: str, topics: Sequence[bytes], data: bytes) -> dict[str, Any]:
     """The fields of a log by name. Raises eth_abi's DecodingError, or ValueError for missing topics."""
     inputs = _entry(contract, "event", name)["inputs"]

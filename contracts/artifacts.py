@@ -105,7 +105,6 @@ _CLONE_INIT_CODE = (
     + bytes.fromhex("5af43d82803e903d91602b57fd5bf3")
 )
 VAULT_INIT_CODE_HASH = keccak(_CLONE_INIT_CODE)
-VAULT_CLONE_RUNTIME_HASH = keccak(_CLONE_INIT_CODE[10:])
 
 
 def vault_address(escrow_id: bytes) -> str:

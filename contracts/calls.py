@@ -32,18 +32,6 @@ class LegKind(IntEnum):
     FEE = 2
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RulingParts:
-    """What the seats sign, in the contract's order. Amounts in base units, instants in unix seconds."""
-
-    to_seller: int
-    to_buyer: int
-    ruling_hash: bytes
-    round: int
-    not_before: int
-    deadline: int
-
-
 class Signers(IntEnum):
     """Who signs a message that anyone submits."""
 

@@ -12,6 +12,8 @@ from core.models import AuditEntry
 
 GENESIS = "0x" + "00" * 32
 _LOCK = 4_213_771
+# A name with a long address after it; the id beside it is whole.
+_LONGEST_LABEL = 200
 
 
 def write(
@@ -31,7 +33,7 @@ def write(
             action=action,
             subject_id=subject_id,
             actor_id=actor_id,
-            actor_label=actor_label,
+            actor_label=actor_label[:_LONGEST_LABEL],
             data=dict(data or {}),
             created=clock.now(),
             previous_hash=last or GENESIS,

@@ -7,7 +7,18 @@ from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 
 
-class ReadOnlyAdmin(ModelAdmin):
+class NoSideLookups(ModelAdmin):
+    """Addresses filter by nothing but the list's own filters.
+
+    Django lets an address ask about any column of the row (`?password__startswith=`), shown or not.
+    """
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
+        shown = {item for item in self.list_filter if isinstance(item, str)}
+        return lookup.partition("__")[0] in shown and super().lookup_allowed(lookup, value, request)
+
+
+class ReadOnlyAdmin(NoSideLookups):
     """Rows that only services write: no add, no change, no deletion, no bulk action."""
 
     actions = None
@@ -24,7 +35,9 @@ class ReadOnlyAdmin(ModelAdmin):
         return False
 
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> list[str]:
-        return [field.name for field in self.model._meta.fields]
+        """Every column but the excluded: Django itself shows read-only ones although they are excluded."""
+        excluded = self.get_exclude(request, obj) or ()
+        return [field.name for field in self.model._meta.fields if field.name not in excluded]
 
     def get_queryset(self, request: HttpRequest) -> Any:
         """Read what the columns show in one query."""

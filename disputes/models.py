@@ -27,6 +27,8 @@ class Dispute(models.Model):
     state = FSMField(default=DisputeState.OPENING, protected=True, max_length=20)
     # Over the canonical JSON of the opener's first item; the chain carries it.
     evidence_hash = HashField()
+    # Which dispute of the escrow this is on the chain; zero before the chain froze it. Rulings bind it.
+    round = models.PositiveIntegerField(default=0)
     # The undecided remainder when the chain froze it.
     disputed = BaseUnitsField(default=0)
     arbitrator = models.ForeignKey(

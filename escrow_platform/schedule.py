@@ -11,6 +11,7 @@ from django.db import transaction
 from django_celery_beat.models import IntervalSchedule, PeriodicTask, PeriodicTasks
 
 from chain.models import Network
+from payments.models import Escrow
 
 _PREFIX = "holdfast: "
 
@@ -34,7 +35,7 @@ def duties() -> list[Duty]:
         Duty("idempotency", "partners.forget_old_answers", 3600),
         Duty("schedule", "escrow_platform.tasks.sync_schedule", 60),
     ]
-    for network in Network.objects.filter(enabled=True).order_by("pk"):
+    for network in watched():
         rhythm = max(1, network.block_time)
         for name, task in (
             ("index", "chain.index"),
@@ -46,6 +47,15 @@ def duties() -> list[Duty]:
         found.append(Duty(f"reconcile {network.slug}", "payments.tasks.reconcile", 3600, (network.pk,)))
         found.append(Duty(f"audit {network.slug}", "chain.audit", 86_400, (network.pk,)))
     return found
+
+
+def watched() -> list[Network]:
+    """Networks that take new deals, and those that hold old ones: watching goes on where money may be."""
+    return [
+        network
+        for network in Network.objects.order_by("pk")
+        if network.enabled or Escrow.objects.filter(network=network, terms__isnull=False).exists()
+    ]
 
 
 @transaction.atomic

@@ -1,22 +1,44 @@
 """Every kind of due work, found in the database and done here: what finishes all flows without Celery."""
 
+from collections.abc import Callable
+
+import structlog
+
 from chain.models import Network
 from chain.selectors import pending_keys
 from chain.services.sweep import sweep as sweep_chain
 from core import deadlines, outbox
 from disputes.tasks import sweep as sweep_disputes
+from escrow_platform.schedule import watched
 from payments.services.escrows import show_head
 from payments.services.projection import project
 
+log = structlog.get_logger(__name__)
+
 
 def sweep_once() -> bool:
-    """One round over everything that may be due; True if anything was done."""
+    """One round over everything that may be due; True if anything was done. One that fails stops no other."""
     worked = 0
-    for network in Network.objects.filter(enabled=True).order_by("pk"):
-        worked += sweep_chain(network)
-        for key in pending_keys(network):
-            if key.startswith("esc_"):
-                show_head(key)
-        worked += project(network)
-    worked += deadlines.run_due() + outbox.drain() + sweep_disputes()
+    for network in watched():
+        worked += _try(sweep_chain, network)
+        worked += _try(_show_heads, network)
+        worked += _try(project, network)
+    for duty in (deadlines.run_due, outbox.drain, sweep_disputes):
+        worked += _try(duty)
     return worked > 0
+
+
+def _show_heads(network: Network) -> int:
+    """Display only: never counted as work, for what is pending stays so until it is final."""
+    for key in pending_keys(network):
+        if key.startswith("esc_"):
+            show_head(key)
+    return 0
+
+
+def _try(duty: Callable[..., int], *args: object) -> int:
+    try:
+        return duty(*args)
+    except Exception:
+        log.exception("sweep_failed", duty=getattr(duty, "__name__", str(duty)), about=str(*args))
+        return 0

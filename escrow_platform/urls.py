@@ -5,7 +5,10 @@ from typing import Any, cast
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 
+from accounts import staff
 from payments.pages.socket import DealSocket
+
+staff.guard(admin.site)
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("escrow_platform.pages.urls")),

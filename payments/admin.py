@@ -1,13 +1,17 @@
 """Money, for operators: everything to see, nothing to edit; holds and kill switches by their services."""
 
-from typing import Any, cast
+from typing import cast
 
 from django import forms
-from django.contrib import admin, messages
-from django.http import HttpRequest, HttpResponseRedirect
+from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from unfold.admin import ModelAdmin
+from unfold.dataclasses import ActionDialog
 from unfold.decorators import action
+from unfold.forms import BaseDialogForm
+from unfold.widgets import UnfoldAdminTextInputWidget
 
 from accounts.models import User
 from core.actors import Actor
@@ -24,12 +28,58 @@ from payments.models import (
     Order,
     PayoutLeg,
 )
-from payments.services import controls
+from payments.services import controls, orders, outcomes
+
+
+class ReasonForm(BaseDialogForm):
+    """Why a person steps in; it goes to the audit log, both sides only read that it happened."""
+
+    reason = forms.CharField(label="Why", max_length=200, widget=UnfoldAdminTextInputWidget)
+
+
+_HOLD = ActionDialog(
+    title="Place a hold",
+    description="No order that pays out of this escrow is carried out until the hold is lifted.",
+    form_class=ReasonForm,
+    form_submit_text="Place the hold",
+)
+_UNFREEZE = ActionDialog(
+    title="Unfreeze",
+    description="Books and chain differed. Only when it is known why; a difference that is still there "
+    "freezes the escrow again at the next comparison.",
+    form_class=ReasonForm,
+    form_submit_text="Unfreeze",
+)
+_TRY_AGAIN = ActionDialog(
+    title="Try this order again",
+    description="A new call with the same contents. If the effect is there already the contract refuses it.",
+    form_class=BaseDialogForm,
+    form_submit_text="Try again",
+)
+_GIVE_UP = ActionDialog(
+    title="Give this order up",
+    description="The order ends without effect and the escrow goes on as if it had not been placed.",
+    form_class=ReasonForm,
+    form_submit_text="Give it up",
+)
+_LIFT = ActionDialog(
+    title="Lift the hold",
+    description="Orders that wait for it are carried out at once.",
+    form_class=BaseDialogForm,
+    form_submit_text="Lift the hold",
+)
 
 
 def _operator(request: HttpRequest) -> Actor:
     user = cast("User", request.user)
     return Actor("staff", user.pk, user.name)
+
+
+def _told(request: HttpRequest, row: Escrow | Order, done: str) -> HttpResponse:
+    """What came of it, inside the dialog."""
+    what = row._meta.model_name
+    back = reverse(f"admin:payments_{what}_change", args=[row.pk])
+    return render(request, "payments/admin/dialog_done.html", {"done": done, "what": what, "back": back})
 
 
 @admin.register(Deal)
@@ -50,7 +100,7 @@ class EscrowAdmin(ReadOnlyAdmin):
     search_fields = ("id", "deal__id", "vault_address", "chain_id_hash")
     list_select_related = ("network", "token__network")
     ordering = ("-created",)
-    actions_detail = ("place_hold", "lift_hold")
+    actions_detail = ("place_hold", "lift_hold", "unfreeze")
 
     @admin.display(description="amount")
     def shown_amount(self, escrow: Escrow) -> str:
@@ -60,25 +110,31 @@ class EscrowAdmin(ReadOnlyAdmin):
         """Holds are for operators with the right to change escrows."""
         return request.user.has_perm("payments.change_escrow")
 
-    @action(description="Place a hold", url_path="hold", permissions=["operate"])
-    def place_hold(self, request: HttpRequest, object_id: str) -> HttpResponseRedirect:
-        return self._set_hold(request, object_id, held=True)
+    @action(description="Place a hold", url_path="hold", dialog=_HOLD, permissions=["operate"])
+    def place_hold(self, request: HttpRequest, form: ReasonForm, object_id: str) -> HttpResponse:
+        """Stop every payout, for a reason that is written down."""
+        escrow = get_object_or_404(Escrow, pk=object_id)
+        reason = form.cleaned_data["reason"]
+        controls.place_hold(escrow_id=escrow.pk, reason=reason, acting=_operator(request))
+        return _told(request, escrow, "The hold is placed: nothing is paid out of this escrow.")
 
-    @action(description="Lift the hold", url_path="lift", permissions=["operate"])
-    def lift_hold(self, request: HttpRequest, object_id: str) -> HttpResponseRedirect:
-        return self._set_hold(request, object_id, held=False)
+    @action(description="Lift the hold", url_path="lift", dialog=_LIFT, permissions=["operate"])
+    def lift_hold(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
+        """Let payouts go on."""
+        escrow = get_object_or_404(Escrow, pk=object_id)
+        controls.lift_hold(escrow_id=escrow.pk, acting=_operator(request))
+        return _told(request, escrow, "The hold is lifted.")
 
-    def _set_hold(self, request: HttpRequest, escrow_id: str, *, held: bool) -> HttpResponseRedirect:
-        actor = _operator(request)
+    @action(description="Unfreeze", url_path="unfreeze", dialog=_UNFREEZE, permissions=["operate"])
+    def unfreeze(self, request: HttpRequest, form: ReasonForm, object_id: str) -> HttpResponse:
+        """The difference between books and chain is explained."""
+        escrow = get_object_or_404(Escrow, pk=object_id)
+        reason = form.cleaned_data["reason"]
         try:
-            if held:
-                reason = f"placed by {actor.label} in the console"
-                controls.place_hold(escrow_id=escrow_id, reason=reason, acting=actor)
-            else:
-                controls.lift_hold(escrow_id=escrow_id, acting=actor)
+            controls.unfreeze(escrow_id=escrow.pk, reason=reason, acting=_operator(request))
         except DomainError as error:
-            messages.error(request, error.message)
-        return HttpResponseRedirect(reverse("admin:payments_escrow_change", args=[escrow_id]))
+            return _told(request, escrow, error.message)
+        return _told(request, escrow, "Money may leave this escrow again.")
 
 
 @admin.register(Deposit)
@@ -95,12 +151,35 @@ class OrderAdmin(ReadOnlyAdmin):
     list_filter = ("state", "kind")
     search_fields = ("id", "escrow__id")
     list_select_related = ("escrow",)
+    # Signatures of a ruling are in the payload: nobody sees them before the chain does.
     exclude = ("payload",)
     ordering = ("-created",)
+    actions_detail = ("try_again", "give_up")
 
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        """Signatures of a ruling are in the payload: nobody sees them before the chain does."""
-        return [name for name in super().get_readonly_fields(request, obj) if name != "payload"]
+    def has_operate_permission(self, request: HttpRequest, *_: object) -> bool:
+        """Orders that call for a person are for operators with the right to change orders."""
+        return request.user.has_perm("payments.change_order")
+
+    @action(description="Try again", url_path="try-again", dialog=_TRY_AGAIN, permissions=["operate"])
+    def try_again(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
+        """An order that waits for a person gets one more call."""
+        order = get_object_or_404(Order, pk=object_id)
+        try:
+            orders.resume(order_id=order.pk, acting=_operator(request))
+        except DomainError as error:
+            return _told(request, order, error.message)
+        return _told(request, order, "The order is under way again.")
+
+    @action(description="Give up", url_path="give-up", dialog=_GIVE_UP, permissions=["operate"])
+    def give_up(self, request: HttpRequest, form: ReasonForm, object_id: str) -> HttpResponse:
+        """An order that no try will bring through ends."""
+        order = get_object_or_404(Order, pk=object_id)
+        reason = form.cleaned_data["reason"]
+        try:
+            outcomes.give_up(order_id=order.pk, reason=reason, acting=_operator(request))
+        except DomainError as error:
+            return _told(request, order, error.message)
+        return _told(request, order, "The order is given up.")
 
 
 @admin.register(PayoutLeg)

@@ -14,8 +14,9 @@ from core.errors import NotFound
 from core.models import Deadline, StateTransition
 from payments.books import balances
 from payments.models import DECIDING, Deal, Deposit, Escrow, Order, Party, PayoutLeg
+from payments.services.delivery import MAX_CHANGES, MAX_REOPENS
 from payments.services.disputing import MAX_DISPUTES_PER_SIDE
-from payments.states import HOLDING, UNPAID, DealState, EscrowState, OrderState
+from payments.states import ENDED_UNPAID, HOLDING, UNPAID, DealState, EscrowState, OrderState
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +170,7 @@ def actions_for(escrow: Escrow, waits: Iterable[Deadline] | None = None) -> list
         found += _dispute_actions(escrow)
     elif state == EscrowState.DISPUTED:
         found.append(Action("withdraw_dispute", escrow.disputed_by))
-    elif state in (EscrowState.EXPIRED, EscrowState.CANCELLED) and balances.held(escrow):
+    elif state in ENDED_UNPAID and balances.held(escrow):
         found.append(Action("return_late_money", "buyer", due.get("late_money")))
     return found
 
@@ -181,7 +182,9 @@ def _holding_actions(escrow: Escrow, due: dict[str, datetime]) -> list[Action]:
         found.append(Action("deliver", "seller", due.get("deliver") or last))
         if escrow.take_back_open:
             found.append(Action("take_back", "buyer"))
-    elif escrow.changes_requested < 3:
+    elif escrow.changes_requested < MAX_CHANGES and not (
+        escrow.marked_until and escrow.reopens >= MAX_REOPENS
+    ):
         found.append(Action("request_changes", "buyer", due.get("inspect")))
     if live_deciding_order(escrow) is None:
         found.append(Action("release", "buyer", due.get("inspect")))

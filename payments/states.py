@@ -50,7 +50,10 @@ class EscrowState:
 
 _E = EscrowState
 # What the chain may say at any time, whoever sent the transaction.
-_CHAIN_WINS = [_E.RELEASED, _E.REFUNDED, _E.SETTLED, _E.DISPUTED]
+_DECIDED = [_E.RELEASED, _E.REFUNDED, _E.SETTLED]
+_CHAIN_WINS = [*_DECIDED, _E.DISPUTED]
+# A withdrawn dispute goes back to where it came from; a wallet can also raise one over late money.
+_BEFORE_DISPUTE = [_E.FUNDED, _E.DELIVERED, _E.EXPIRED, _E.CANCELLED]
 
 ESCROW = StateTable.of(
     initial=[_E.PLANNED],
@@ -63,25 +66,28 @@ ESCROW = StateTable.of(
         _E.RELEASING: _CHAIN_WINS,
         _E.REFUNDING: _CHAIN_WINS,
         _E.DISPUTING: [_E.FUNDED, _E.DELIVERED, *_CHAIN_WINS],
-        _E.DISPUTED: [_E.FUNDED, _E.DELIVERED, _E.SETTLING, _E.RELEASED, _E.REFUNDED, _E.SETTLED],
+        _E.DISPUTED: [*_BEFORE_DISPUTE, _E.SETTLING, *_DECIDED],
         # The opener can withdraw on chain until the ruling is final there.
-        _E.SETTLING: [_E.FUNDED, _E.DELIVERED, _E.RELEASED, _E.REFUNDED, _E.SETTLED],
+        _E.SETTLING: [*_BEFORE_DISPUTE, *_DECIDED],
         _E.EXPIRED: [_E.FUNDED, *_CHAIN_WINS],
         _E.RELEASED: [],
         _E.REFUNDED: [],
         _E.SETTLED: [],
-        _E.CANCELLED: [],
+        # Late money there is funded for the chain: a party's wallet may release or dispute it.
+        _E.CANCELLED: _CHAIN_WINS,
     },
 )
 
 # Paid in full and not yet decided: the parties may still act on the money.
 HOLDING = (_E.FUNDED, _E.DELIVERED)
+# Over before any money counted; what comes late goes back to the buyer.
+ENDED_UNPAID = (_E.EXPIRED, _E.CANCELLED)
 # Waiting for the first money.
 UNPAID = (_E.PLANNED, _E.AWAITING_DEPOSIT, _E.CONFIRMING)
 # The money is fully decided on chain.
 CLOSED = (_E.RELEASED, _E.REFUNDED, _E.SETTLED)
 # No party waits for the other any more (money that still comes goes back to the buyer).
-TERMINAL = (*CLOSED, _E.EXPIRED, _E.CANCELLED)
+TERMINAL = (*CLOSED, *ENDED_UNPAID)
 
 
 class LegState:

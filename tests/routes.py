@@ -184,6 +184,7 @@ REGULAR = {
 # Below /api/v1/, but about the API itself.
 UNDOCUMENTED = ("api/v1/schema", "api/v1/reference")
 
-# Everybody without a staff account is sent from every address of the admin to its sign-in, except from here.
-ADMIN = {"admin/login/": 200}
+# Everybody without a staff account is sent from every address of the admin to its door, which sends guests to
+# the sign-in and refuses who is signed in already.
+ADMIN_DOOR = {"admin/login/": {"stranger": 403, "buyer": 403, "seller": 403}}
 ADMIN_SEEN_BY_ARBITRATORS = ("admin/disputes/dispute/",)

@@ -104,7 +104,9 @@ abstract contract Recovery is Core {
             got += _debts[id][k].paid;
         }
         uint256 share = uint256(d.due) * (pool + got) / (outstanding + got);
-        return share > d.paid ? share - d.paid : 0;
+        uint256 amount = share > d.paid ? share - d.paid : 0;
+        // after a second loss a leg paid before it has more than its share, and the vault less than the others'
+        return amount < pool ? amount : pool;
     }
 
     function _reduce(bytes32 id, uint256 kind, uint256 amount) private returns (uint256 rest) {

@@ -127,6 +127,25 @@ contract TokensTest is Base {
         vm.assertEq(escrow.owed(id(t), 0) + escrow.owed(id(t), 1), 0);
     }
 
+    function test_after_a_second_loss_the_last_leg_gets_what_is_there() public {
+        (DenyList token, Terms memory t) = _deny();
+        dispute(buyer, t, 0);
+        Ruling memory r = ruling(t, AMOUNT / 2);
+        token.burn(vault(t), AMOUNT / 2);
+        rule(t, r);
+        escrow.payLeg(t, 0);
+        token.burn(vault(t), AMOUNT / 8);
+        escrow.payLeg(t, 1);
+        vm.assertEq(token.balanceOf(seller), AMOUNT / 4);
+        vm.assertEq(token.balanceOf(buyer), AMOUNT / 8);
+        vm.assertEq(token.balanceOf(vault(t)), 0);
+        token.mint(vault(t), AMOUNT);
+        escrow.payLeg(t, 0);
+        escrow.payLeg(t, 1);
+        vm.assertEq(token.balanceOf(seller), AMOUNT / 2);
+        vm.assertEq(token.balanceOf(buyer), AMOUNT / 2);
+    }
+
     function test_a_claim_on_destroyed_funds_decides_in_full() public {
         Terms memory t = funded(terms());
         mark(t);

@@ -57,6 +57,7 @@ def sign(dispute: Dispute, ruling: Ruling) -> Signed:
     if dispute.state != DisputeState.FINAL or ruling.appeal_until is None:
         raise SeatsMissing("ruling_not_final", "Seats sign only what is final.")
     context = ruling_context(dispute.escrow)
+    # The round of this case, not the newest: a ruling is never executed in a dispute it was not made for.
     to_seller = scaled(ruling, context.remainder)
     to_buyer = context.remainder - to_seller
     # No earlier than the end of the appeal window, no later than anyone may execute the fallback.
@@ -68,7 +69,7 @@ def sign(dispute: Dispute, ruling: Ruling) -> Signed:
         to_seller=to_seller,
         to_buyer=to_buyer,
         ruling_hash=bytes.fromhex(ruling.hash.removeprefix("0x")),
-        round=context.round,
+        round=dispute.round,
         not_before=not_before,
         deadline=deadline,
     )
@@ -78,7 +79,7 @@ def sign(dispute: Dispute, ruling: Ruling) -> Signed:
         message = f"{len(given)} of {context.threshold} seats can sign for {dispute.pk}."
         raise SeatsMissing("seats_missing", message)
     signers, signatures = messages.sort_signatures(context.seats, context.threshold, given)
-    return Signed(to_seller, to_buyer, context.round, not_before, deadline, signers, signatures)
+    return Signed(to_seller, to_buyer, dispute.round, not_before, deadline, signers, signatures)
 
 
 def scaled(ruling: Ruling, remainder: int) -> int:

@@ -21,7 +21,7 @@ from disputes.services.evidence import begin_evidence
 from disputes.states import BEFORE_REVIEW, LIVE, STANDING, DisputeState, RulingState
 from payments.locks import lock_escrow
 from payments.models import Escrow
-from payments.states import CLOSED, HOLDING, EscrowState
+from payments.states import CLOSED, ENDED_UNPAID, HOLDING, EscrowState
 
 # What payments says of an escrow and a case follows.
 CONSUMED = (
@@ -32,6 +32,8 @@ CONSUMED = (
     "escrow.refunded",
     "escrow.settled",
 )
+# The chain shows no dispute; the last two where a wallet disputed late money and took it back.
+_NOT_DISPUTED = (*HOLDING, *ENDED_UNPAID)
 NO_STATEMENT = hashing.canonical_hash([])
 
 
@@ -40,6 +42,7 @@ class Raised:
     """What the chain said when it froze an escrow."""
 
     side: str
+    round: int
     evidence_hash: str
     tx_hash: str
 
@@ -47,7 +50,10 @@ class Raised:
     def of(cls, event: OutboxEvent) -> "Raised":
         payload = event.payload
         return cls(
-            payload["side"], payload.get("evidence_hash") or NO_STATEMENT, payload.get("tx_hash") or ""
+            payload["side"],
+            payload["round"],
+            payload.get("evidence_hash") or NO_STATEMENT,
+            payload.get("tx_hash") or "",
         )
 
 
@@ -70,38 +76,56 @@ def follow(escrow_id: str, *, tx_hash: str = "") -> None:
     state = dispute.escrow.state
     if dispute.state not in LIVE:
         return
+    if state not in CLOSED and 0 < dispute.round < dispute.escrow.dispute_round:
+        _raised_anew(dispute, tx_hash)
+        return
     if state in CLOSED:
         _ended(dispute, tx_hash)
-    elif state in HOLDING and dispute.state == DisputeState.OPENING:
+    elif state in _NOT_DISPUTED and dispute.state == DisputeState.OPENING:
         _end(dispute, DisputeState.CLOSED, "the chain refused the dispute", tx_hash)
-    elif state in HOLDING and dispute.state in BEFORE_REVIEW:
-        _end(dispute, DisputeState.WITHDRAWN, "", tx_hash)
-    elif state in HOLDING:
-        _end(dispute, DisputeState.CLOSED, "the opener took it back on the chain, past the review", tx_hash)
+    elif state in _NOT_DISPUTED:
+        _taken_back(dispute, tx_hash)
     elif state == EscrowState.DISPUTED and dispute.state == DisputeState.OPENING:
         _opened(dispute, _last_raised(escrow_id))
+
+
+def _taken_back(dispute: Dispute, tx_hash: str) -> None:
+    if dispute.state in BEFORE_REVIEW:
+        _end(dispute, DisputeState.WITHDRAWN, "", tx_hash)
+    else:
+        _end(dispute, DisputeState.CLOSED, "the opener took it back on the chain, past the review", tx_hash)
+
+
+def _raised_anew(dispute: Dispute, tx_hash: str) -> None:
+    """Taken back and raised again before the first of it was heard here: that is another case."""
+    lock_escrow(dispute.escrow_id)
+    _taken_back(dispute, tx_hash)
+    _open_from_chain(dispute.escrow_id)
 
 
 def behind() -> Iterable[str]:
     """Escrows whose case may not be where the chain is: what a lost event would leave behind."""
     live = Dispute.objects.filter(escrow=OuterRef("pk"), state__in=LIVE)
     missing = Escrow.objects.filter(state=EscrowState.DISPUTED).exclude(Exists(live))
-    stale = Escrow.objects.filter(state__in=[*CLOSED, *HOLDING]).filter(Exists(live))
+    stale = Escrow.objects.filter(state__in=[*CLOSED, *_NOT_DISPUTED]).filter(Exists(live))
     opening_ = Escrow.objects.filter(
         Exists(live.filter(state=DisputeState.OPENING)), state=EscrowState.DISPUTED
     )
-    for rows in (missing, stale, opening_):
+    anew = Escrow.objects.exclude(state__in=CLOSED).filter(
+        Exists(live.filter(round__gt=0, round__lt=OuterRef("dispute_round")))
+    )
+    for rows in (missing, stale, opening_, anew):
         yield from rows.values_list("pk", flat=True)
 
 
 def _frozen(escrow_id: str, raised: Raised) -> None:
-    """The chain froze the escrow for the case that carries this hash, whatever happened since."""
+    """The chain froze the escrow for the case that carries this hash, unless it was raised anew since."""
     waiting = Dispute.objects.filter(escrow_id=escrow_id, state=DisputeState.OPENING)
     found = waiting.filter(evidence_hash=raised.evidence_hash).values_list("pk", flat=True).first()
     if found is None:
         return
     dispute = lock_dispute(found)
-    if dispute.state == DisputeState.OPENING:
+    if dispute.state == DisputeState.OPENING and raised.round == dispute.escrow.dispute_round:
         _opened(dispute, raised)
 
 
@@ -113,8 +137,8 @@ def _opened(dispute: Dispute, raised: Raised) -> None:
         dispute.opened_by = raised.side
         dispute.save(update_fields=["opened_by", "n"])
     dispute.opened_at, dispute.opened_tx_hash = clock.now(), raised.tx_hash
-    dispute.disputed = dispute.escrow.remainder
-    dispute.save(update_fields=["opened_at", "opened_tx_hash", "disputed"])
+    dispute.round, dispute.disputed = raised.round, dispute.escrow.remainder
+    dispute.save(update_fields=["opened_at", "opened_tx_hash", "round", "disputed"])
     move(dispute, DisputeState.OPENED, actor=CHAIN, tx_hash=raised.tx_hash)
     tell(dispute, "dispute.opened", reason=dispute.reason, tx_hash=raised.tx_hash)
     if dispute.answered_at is not None:

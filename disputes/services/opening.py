@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 from django.db import transaction
 from django.db.models import Max
-from payments.services.disputing import order_dispute, order_withdrawal
 
 from accounts.models import User
 from core import clock, transitions
@@ -18,6 +17,7 @@ from disputes.services.base import expect, tell
 from disputes.services.evidence import prepare, store
 from disputes.states import BEFORE_REVIEW, LIVE
 from payments.models import Role
+from payments.services.disputing import order_dispute, order_withdrawal
 
 MOST_PER_SIDE = 2
 

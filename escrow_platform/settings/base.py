@@ -170,6 +170,8 @@ ACCOUNT_LOGOUT_ON_GET = False
 ACCOUNT_RATE_LIMITS: dict[str, str] | bool = {"login": "30/m/ip", "login_failed": "10/m/ip,5/5m/key"}
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
+# The consoles open only to staff with an authenticator app or a passkey.
+STAFF_NEED_SECOND_FACTOR = True
 
 # Language, time, files -------------------------------------------------------------------------------
 

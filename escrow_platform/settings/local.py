@@ -14,6 +14,7 @@ DEMO = True
 # Where the demo keeps what it must find again.
 STATE_FOLDER = Path(env.str("HOLDFAST_STATE", default=str(BASE_DIR / ".holdfast")))
 ACCOUNT_EMAIL_VERIFICATION = "none"
+STAFF_NEED_SECOND_FACTOR = False
 EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},

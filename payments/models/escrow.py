@@ -51,6 +51,8 @@ class Escrow(FSMModelMixin, models.Model):
     # Who sent it: the operator, or the party's own wallet, which alone can then withdraw it.
     dispute_sender = AddressField(blank=True)
     marked_until = models.DateTimeField(null=True)
+    # The chain stops its inspection at most three times, whoever asks.
+    reopens = models.PositiveIntegerField(default=0)
     # Clocks that a dispute stopped: kind -> seconds that were left.
     paused_clocks = models.JSONField(default=dict)
     # The chain's instant after which anyone may execute the fallback split of a disputed escrow.

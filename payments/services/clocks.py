@@ -33,15 +33,19 @@ def start_paying(escrow: Escrow) -> None:
         deadlines.start(PAY, escrow.pk, escrow.fund_by)
 
 
-def start_delivering(escrow: Escrow, *, due: datetime | None = None) -> None:
-    """Funded: the seller delivers by the agreed date and its grace; the chain's backstop follows."""
+def start_delivering(escrow: Escrow, *, due: datetime | None = None, last: datetime | None = None) -> None:
+    """Funded: the seller delivers by the agreed date and its grace; the chain's backstop follows.
+
+    `last` is the chain's last instant where it is about to be another than the one known.
+    """
+    last = last or escrow.deliver_by
     deadlines.cancel(PAY, escrow.pk)
     if due is None:
         since = max(escrow.deliver_at, escrow.funded_at or escrow.deliver_at)
         due = since + timedelta(seconds=settings.CLOCKS["grace"])
-    deadlines.start(DELIVER, escrow.pk, due, backstop_at=escrow.deliver_by)
-    if escrow.deliver_by:
-        deadlines.start(UNDELIVERED, escrow.pk, escrow.deliver_by)
+    deadlines.start(DELIVER, escrow.pk, due, backstop_at=last)
+    if last:
+        deadlines.start(UNDELIVERED, escrow.pk, last)
 
 
 def start_inspecting(escrow: Escrow, *, seconds: int | None = None) -> None:
@@ -112,15 +116,18 @@ def resume(escrow: Escrow) -> None:
     escrow.save(update_fields=["paused_clocks"])
 
 
-def start_refund_answer(escrow: Escrow) -> datetime:
+def refund_answer_due() -> datetime:
+    """Until when the seller answers a refund request that is made now."""
+    return clock.now() + timedelta(seconds=settings.CLOCKS["refund_request"])
+
+
+def start_refund_answer(escrow: Escrow, due: datetime) -> None:
     """The seller answers; meanwhile a running inspection must not release the money.
 
     The mark is still made when it is due, or the chain would give the money back before the answer is due.
     """
-    due = clock.now() + timedelta(seconds=settings.CLOCKS["refund_request"])
     pause_inspection(escrow)
     deadlines.start(ANSWER_REFUND, escrow.pk, due)
-    return due
 
 
 def hold_inspection(escrow: Escrow) -> None:

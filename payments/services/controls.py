@@ -5,7 +5,7 @@ from django.db import transaction
 from chain.models import Network
 from core import audit
 from core.actors import Actor
-from core.errors import Held, Invalid
+from core.errors import Conflict, Held, Invalid
 from payments.locks import lock_escrow
 from payments.models import Escrow, KillSwitch
 from payments.services import events
@@ -45,6 +45,25 @@ def lift_hold(*, escrow_id: str, acting: Actor) -> Escrow:
 
 
 @transaction.atomic
+def unfreeze(*, escrow_id: str, reason: str, acting: Actor) -> Escrow:
+    """A person has found out why books and chain differed and lets money leave again.
+
+    A difference that is still there freezes the escrow again at the next comparison. Raises `Invalid`
+    without a reason, `Conflict` if nothing froze it.
+    """
+    if not reason.strip():
+        raise Invalid("reason_missing", "Say what was found.")
+    escrow = lock_escrow(escrow_id)
+    if not escrow.frozen:
+        raise Conflict("not_frozen", "This escrow is not frozen.")
+    escrow.frozen = False
+    escrow.save(update_fields=["frozen"])
+    _write_down(escrow, "hold.unfrozen", reason.strip(), acting)
+    events.of_escrow(escrow, "hold.lifted")
+    return escrow
+
+
+@transaction.atomic
 def set_switch(*, network: Network, kind: str, stopped: bool, reason: str, acting: Actor) -> KillSwitch:
     """Stop or start intake, releases or refunds of a network."""
     switch, _ = KillSwitch.objects.select_for_update().get_or_create(network=network, kind=kind)
@@ -64,11 +83,14 @@ def _set_hold(escrow_id: str, reason: str, type_: str, acting: Actor) -> Escrow:
     escrow = lock_escrow(escrow_id)
     escrow.held_reason = reason
     escrow.save(update_fields=["held_reason"])
-    audit.write(
-        type_, subject_id=escrow.pk, actor_id=acting.id, actor_label=acting.label, data={"reason": reason}
-    )
+    _write_down(escrow, type_, reason, acting)
     events.of_escrow(escrow, type_)
     return escrow
+
+
+def _write_down(escrow: Escrow, action: str, reason: str, acting: Actor) -> None:
+    data = {"reason": reason}
+    audit.write(action, subject_id=escrow.pk, actor_id=acting.id, actor_label=acting.label, data=data)
 
 
 def _stopped(network: Network, kind: str) -> bool:

@@ -228,13 +228,12 @@ def cancel(*, deal_id: str, party: Party) -> Deal:
             raise Forbidden("buyer_only", "An agreed deal that is not paid yet is cancelled by the buyer.")
         for escrow in deal.escrows.order_by("position"):
             escrows.cancel_unpaid(escrow_id=escrow.pk, acting=_actor(party))
-    elif deal.state not in (DealState.DRAFT, DealState.PROPOSED):
+        return lock_deal(deal_id)  # moved by its escrows
+    if deal.state not in (DealState.DRAFT, DealState.PROPOSED):
         raise Conflict("deal_not_cancellable", "This deal has gone too far to be cancelled.")
-        deal.refresh_from_db()
-    if deal.state in (DealState.DRAFT, DealState.PROPOSED):
-        _move(deal, DealState.CANCELLED, actor=_actor(party))
-        deadlines.cancel_all(deal.pk)
-        events.of_deal(deal, "deal.cancelled", by=party.role)
+    _move(deal, DealState.CANCELLED, actor=_actor(party))
+    deadlines.cancel_all(deal.pk)
+    events.of_deal(deal, "deal.cancelled", by=party.role)
     return deal
 
 

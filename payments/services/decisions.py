@@ -5,12 +5,13 @@ from contracts import events as chain_events
 from contracts.events import How
 from core import clock, deadlines, transitions
 from core.actors import CHAIN
+from payments.books import balances
 from payments.books.post import Line, post
 from payments.locks import live_orders
 from payments.models import DECIDING, AccountKind, Escrow, LegKind, Order, OrderKind, PayoutLeg
 from payments.services import deals, escrows, events, late, orders, payouts
 from payments.services.moves import move
-from payments.states import CLOSED, EscrowState, LegState, OrderState
+from payments.states import CLOSED, ENDED_UNPAID, EscrowState, LegState, OrderState
 
 _OWED = {
     LegKind.RELEASE: AccountKind.OWED_SELLER,
@@ -112,6 +113,8 @@ def _go_on(escrow: Escrow, old: Order) -> None:
         orders.renew(
             old, escrow, to_seller=part if old.to_seller else 0, to_buyer=part if old.to_buyer else 0
         )
+    elif old.kind == OrderKind.CLAIM_UNFUNDED and balances.held(escrow):
+        late.return_when_possible(escrow)
 
 
 def _our_order(escrow: Escrow, event: chain_events.Decided, final: FinalEvent) -> Order | None:
@@ -191,7 +194,7 @@ def _end(escrow: Escrow, event: chain_events.Decided, final: FinalEvent) -> None
 def _outcome(escrow: Escrow, event: chain_events.Decided) -> str | None:
     """Settled after a split; else by whom the last decision paid. None where the state is final already."""
     refunded_only = not event.to_seller
-    stays = escrow.state == EscrowState.CANCELLED or (escrow.state == EscrowState.EXPIRED and refunded_only)
+    stays = escrow.state in ENDED_UNPAID and refunded_only
     if stays or escrow.state in CLOSED:
         return None
     if event.how in _SPLIT or (event.to_seller and event.refund):

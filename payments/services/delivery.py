@@ -7,17 +7,19 @@ from django.conf import settings
 from django.db import transaction
 
 from core import clock, deadlines
-from core.actors import CLOCK, Actor
+from core.actors import CHAIN, CLOCK, Actor
 from core.errors import Conflict, FieldError, Forbidden, Invalid
 from core.files import Saved
 from core.models import Deadline
 from payments.locks import live_orders, lock_escrow
 from payments.models import Delivery, DeliveryFile, Escrow, OrderKind
-from payments.services import clocks, events, orders
+from payments.services import chain_terms, clocks, events, orders
 from payments.services.moves import move
 from payments.states import EscrowState
 
 MAX_CHANGES = 3
+# The contract's own limit, for changes and refund requests together.
+MAX_REOPENS = 3
 
 
 @transaction.atomic
@@ -37,7 +39,7 @@ def deliver(
     if escrow.state != EscrowState.FUNDED:
         raise Conflict("escrow_state", f"Not possible while the escrow is {escrow.state.replace('_', ' ')}.")
     now = clock.now()
-    if escrow.deliver_by and now > escrow.deliver_by - clocks.SAFETY:
+    if now > _last_instant(escrow) - clocks.SAFETY:
         raise Conflict("too_late", "The last instant for a delivery has passed.")
     delivery = Delivery.objects.create(escrow=escrow, note=note.strip()[:20_000], created=now)
     for saved in files:
@@ -75,6 +77,7 @@ def request_changes(*, escrow_id: str, role: str, acting: Actor, note: str) -> E
         raise Conflict("escrow_state", "Changes can be requested after a delivery, before the money moves.")
     if escrow.changes_requested >= MAX_CHANGES:
         raise Conflict("changes_used_up", "Changes were requested three times. Release, refund or dispute.")
+    check_reopening(escrow)
     sent_back(escrow, acting, why=f"changes: {note.strip()}")
     reopen_on_chain(escrow, acting)
     events.of_escrow(escrow, "escrow.changes_requested", note=note.strip())
@@ -88,13 +91,20 @@ def sent_back(escrow: Escrow, acting: Actor, *, why: str, tx_hash: str = "") -> 
         deadlines.cancel(kind, escrow.pk)
     fields = ("changes_requested",)
     move(escrow, EscrowState.FUNDED, actor=acting, why=why, tx_hash=tx_hash, fields=fields)
-    clocks.start_delivering(escrow, due=_again(escrow))
+    last = _last_instant(escrow)
+    clocks.start_delivering(escrow, due=_again(escrow, last), last=last)
+
+
+def check_reopening(escrow: Escrow) -> None:
+    """Raise `Conflict` where the chain's inspection would have to stop and the chain stops it no more."""
+    if _must_reopen(escrow) and escrow.reopens >= MAX_REOPENS:
+        message = "The chain does not stop this inspection again. Release the money, or open a dispute."
+        raise Conflict("reopenings_used_up", message)
 
 
 def reopen_on_chain(escrow: Escrow, acting: Actor) -> None:
     """Stop the chain's inspection clock if a mark started it or is about to."""
-    marking = live_orders(escrow, OrderKind.MARK)
-    if (escrow.marked_until or marking) and not live_orders(escrow, OrderKind.REOPEN):
+    if _must_reopen(escrow):
         orders.place(
             escrow,
             OrderKind.REOPEN,
@@ -102,6 +112,14 @@ def reopen_on_chain(escrow: Escrow, acting: Actor) -> None:
             acting=acting,
             must_be_final_by=escrow.marked_until and escrow.marked_until - clocks.BEFORE_CHAIN_END,
         )
+
+
+def stop_inspection(escrow: Escrow, *, tx_hash: str) -> None:
+    """Funded here, marked on chain: reopen it; where the chain does not any more, it counts as delivered."""
+    if escrow.reopens < MAX_REOPENS:
+        reopen_on_chain(escrow, CHAIN)
+    else:
+        handed_over(escrow, CHAIN, tx_hash=tx_hash)
 
 
 def mark_due(deadline: Deadline) -> bool:
@@ -119,8 +137,25 @@ def mark_due(deadline: Deadline) -> bool:
     return True
 
 
-def _again(escrow: Escrow) -> datetime:
+def _must_reopen(escrow: Escrow) -> bool:
+    """Whether the chain's inspection runs, or is about to, and nothing stops it yet."""
+    marked = escrow.marked_until or live_orders(escrow, OrderKind.MARK)
+    return bool(marked) and not live_orders(escrow, OrderKind.REOPEN)
+
+
+def _last_instant(escrow: Escrow) -> datetime:
+    """The chain's last instant for a delivery. Where a mark is there or on its way that instant counts no
+    more, and reopening makes it a whole inspection from then."""
+    if escrow.deliver_by is None:
+        raise Conflict("escrow_not_open", "This escrow has not been opened yet.")
+    if not (escrow.marked_until or live_orders(escrow, OrderKind.MARK, OrderKind.REOPEN)):
+        return escrow.deliver_by
+    inspection = timedelta(seconds=chain_terms.of(escrow).inspection)
+    return max(escrow.deliver_by, clock.now().replace(microsecond=0) + inspection)
+
+
+def _again(escrow: Escrow, last: datetime) -> datetime:
     """The new date: the inspection time from now, not before the old one, a day before the chain's end."""
     agreed = escrow.deliver_at + timedelta(seconds=settings.CLOCKS["grace"])
     due = max(agreed, clock.now() + timedelta(seconds=escrow.inspect_seconds))
-    return min(due, escrow.deliver_by - clocks.BEFORE_CHAIN_END) if escrow.deliver_by else due
+    return min(due, last - clocks.BEFORE_CHAIN_END)

@@ -8,7 +8,7 @@ from payments.books.post import Line, post
 from payments.models import AccountKind, Deposit, Escrow
 from payments.services import clocks, deals, events, late
 from payments.services.moves import move
-from payments.states import CLOSED, EscrowState
+from payments.states import CLOSED, ENDED_UNPAID, EscrowState
 
 
 def received(escrow: Escrow, event: FinalEvent) -> None:
@@ -33,7 +33,7 @@ def received(escrow: Escrow, event: FinalEvent) -> None:
         if flag in deposit.flags:
             events.of_deposit(deposit, escrow, f"deposit.{type_}")
     _fund(escrow, event)
-    if escrow.state in (EscrowState.EXPIRED, EscrowState.CANCELLED) and deposit.counted:
+    if escrow.state in ENDED_UNPAID and deposit.counted:
         late.return_when_possible(escrow)
     if deposit.surplus:
         late.sweep_surplus(escrow)

@@ -7,13 +7,13 @@ from datetime import datetime
 from django.db import transaction
 
 from contracts.terms import Terms
-from core.actors import SYSTEM, Actor
+from core.actors import CHAIN, SYSTEM, Actor
 from core.errors import Conflict, Invalid
 from payments.locks import live_orders, lock_escrow
 from payments.models import Escrow, Order, OrderKind
-from payments.services import chain_terms, clocks, events, orders, payouts
+from payments.services import chain_terms, clocks, delivery, events, orders, payouts
 from payments.services.moves import move
-from payments.states import HOLDING, EscrowState
+from payments.states import ENDED_UNPAID, HOLDING, EscrowState
 
 MAX_DISPUTES_PER_SIDE = 2
 _DISPUTABLE = (*HOLDING, EscrowState.RELEASING, EscrowState.REFUNDING)
@@ -52,6 +52,8 @@ def order_dispute(*, escrow_id: str, role: str, evidence_hash: str, acting: Acto
         reason=f"disputed by the {role}",
         acting=acting,
         payload={"side": role, "evidence_hash": evidence_hash},
+        # After it the chain takes no dispute; it also lets this call go out before payouts that wait.
+        must_be_final_by=escrow.marked_until or escrow.deliver_by,
     )
     if escrow.state in HOLDING:
         clocks.pause(escrow)
@@ -147,18 +149,23 @@ def dispute_failed(escrow: Escrow, order: Order) -> None:
     before, escrow.state_before_dispute = escrow.state_before_dispute, ""
     move(escrow, before, actor=SYSTEM, why=order.failure, fields=("state_before_dispute",))
     clocks.resume(escrow)
+    if before == EscrowState.FUNDED and escrow.marked_until and not live_orders(escrow, OrderKind.REOPEN):
+        # The seller marked with a wallet meanwhile: the chain's inspection runs, so the buyer's does.
+        delivery.handed_over(escrow, CHAIN)
     events.of_escrow(escrow, "escrow.dispute_failed", side=order.payload["side"], reason=order.failure)
 
 
 def note_frozen(escrow: Escrow, *, actor: Actor, tx_hash: str) -> None:
     """The chain says disputed: it wins over whatever was ordered (rule 0)."""
-    orders.supersede(escrow, (OrderKind.PAY, OrderKind.MARK, OrderKind.REOPEN), "disputed on chain")
+    overtaken = (OrderKind.PAY, OrderKind.CLAIM_UNFUNDED, OrderKind.MARK, OrderKind.REOPEN)
+    orders.supersede(escrow, overtaken, "disputed on chain")
     if escrow.state in HOLDING:
         clocks.pause(escrow)
         payouts.close_refund_requests(escrow)
         escrow.state_before_dispute = escrow.state
     elif not escrow.state_before_dispute:
-        escrow.state_before_dispute = _state_by_facts(escrow)
+        ended = escrow.state in ENDED_UNPAID
+        escrow.state_before_dispute = escrow.state if ended else _state_by_facts(escrow)
     clocks.stop_all(escrow)
     fields = ("state_before_dispute", "dispute_round", "disputed_by", "dispute_sender", "fallback_after")
     move(escrow, EscrowState.DISPUTED, actor=actor, why="final on chain", tx_hash=tx_hash, fields=fields)

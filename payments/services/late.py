@@ -15,7 +15,7 @@ from payments.books import balances
 from payments.locks import live_orders, lock_escrow
 from payments.models import Escrow, LegKind, Order, OrderKind
 from payments.services import clocks, controls, orders
-from payments.states import EscrowState
+from payments.states import ENDED_UNPAID
 
 
 def return_when_possible(escrow: Escrow) -> None:
@@ -23,7 +23,7 @@ def return_when_possible(escrow: Escrow) -> None:
 
     The payer has 48 h to choose; the contract returns a part payment only after fund-by.
     """
-    if balances.held(escrow) >= escrow.amount:
+    if balances.held(escrow) >= escrow.remainder:
         due = clock.now() + timedelta(seconds=settings.CLOCKS["revive"])
     elif deadlines.waiting(escrow.pk).filter(kind=clocks.LATE_MONEY).exists():
         return
@@ -36,7 +36,7 @@ def return_late(deadline: Deadline) -> bool:
     """Deadline handler: nobody chose otherwise, so the money goes back."""
     with transaction.atomic():
         escrow = lock_escrow(deadline.subject_id)
-        unwanted = escrow.state in (EscrowState.EXPIRED, EscrowState.CANCELLED) and balances.held(escrow)
+        unwanted = escrow.state in ENDED_UNPAID and balances.held(escrow)
         if unwanted and order_return(escrow, CLOCK) is None:
             return False
         return deadlines.claim(deadline)
@@ -48,10 +48,10 @@ def order_return(escrow: Escrow, acting: Actor) -> Order | None:
     if not held or live_orders(escrow, OrderKind.PAY, OrderKind.CLAIM_UNFUNDED):
         return None
     try:
-        if held >= escrow.amount:
-            return orders.place(
-                escrow, OrderKind.PAY, reason="late money", acting=acting, to_buyer=escrow.remainder
-            )
+        if held >= escrow.remainder or escrow.remainder != escrow.amount:
+            # Of an escrow of which a part was decided the contract gives back parts, not "unfunded".
+            units = min(held, escrow.remainder)
+            return orders.place(escrow, OrderKind.PAY, reason="late money", acting=acting, to_buyer=units)
         final = chain_reads.final_head(escrow.network)
         if escrow.fund_by is None or final is None or final[2] <= escrow.fund_by:
             return None

@@ -12,11 +12,12 @@ from django.db import transaction
 from eth_abi.abi import encode
 
 from chain.models import Call, Sender, Token
+from chain.services.alarms import resolve_alarm
 from chain.services.calls import ExpectedLog, close_as_superseded, order_call, supersede_calls
 from contracts import calls as calldata
 from contracts.artifacts import ESCROW_ADDRESS
 from contracts.events import TOPICS, How
-from core import clock, transitions
+from core import audit, clock, transitions
 from core.actors import SYSTEM, Actor
 from core.errors import Conflict, NotFound
 from core.money import share
@@ -30,6 +31,7 @@ from payments.states import LegState, OrderState
 OPERATOR = "payouts"
 _PURPOSE = {OrderKind.RULE: "deadlines"}
 MAX_ATTEMPTS = 3
+NEEDS_HUMAN_ALARM = "order_needs_human"
 # What a hold or a kill switch stops: everything that lets money leave.
 PAYING = (*DECIDING, OrderKind.RESCUE, OrderKind.PAY_LEG)
 
@@ -120,23 +122,40 @@ def renew(old: Order, escrow: Escrow, *, to_seller: int, to_buyer: int) -> Order
 
 @transaction.atomic
 def resume(*, order_id: str, acting: Actor) -> Order:
-    """A person looked at an order that failed three times and lets it be tried once more.
-
-    Raises `Conflict` unless it waits for a person and its last call failed without effect.
+    """A person looked at an order that failed three times, or of which no rule can tell what became of its
+    transaction, and lets it be tried once more. Whatever happened before, the contract refuses a second
+    effect. Raises `Conflict` unless the order waits for a person.
     """
-    found = Order.objects.filter(pk=order_id).first()
-    if found is None:
-        raise NotFound("order_not_found", "There is no such order.")
-    escrow = lock_escrow(found.escrow_id)
-    order = Order.objects.select_for_update().get(pk=order_id)
-    if order.state != OrderState.NEEDS_HUMAN or order.call is None or order.call.outcome != "failed":
-        raise Conflict("order_not_waiting", "This order does not wait for a person, or is undecided.")
+    order, escrow = lock_waiting(order_id)
     order.to_live()
     order.failure = ""
     order.save(update_fields=["state", "failure"])
     transitions.record(order, source=OrderState.NEEDS_HUMAN, target=order.state, actor=acting)
+    note_person(order, "order.resumed", acting)
+    if order.call is not None and order.call.outcome == "needs_human":
+        order.call = close_as_superseded(order.call, "a person has it tried again", acting)
     submit(order, escrow)
     return order
+
+
+def lock_waiting(order_id: str) -> tuple[Order, Escrow]:
+    """An order that waits for a person, and its escrow, locked. Raises `NotFound`, `Conflict`."""
+    found = Order.objects.filter(pk=order_id).first()
+    if found is None:
+        raise NotFound("order_not_found", "There is no such order.")
+    escrow = lock_escrow(found.escrow_id)
+    order = Order.objects.select_for_update(of=("self",)).select_related("call").get(pk=order_id)
+    undecided = order.call is None or order.call.outcome not in ("failed", "needs_human")
+    if order.state != OrderState.NEEDS_HUMAN or undecided:
+        raise Conflict("order_not_waiting", "This order does not wait for a person, or is undecided.")
+    return order, escrow
+
+
+def note_person(order: Order, action: str, acting: Actor, **facts: str) -> None:
+    """What a person did about an order that called for one: audited, and the alarm ends."""
+    data = {"escrow": order.escrow_id, "kind": order.kind, **facts}
+    audit.write(action, subject_id=order.pk, actor_id=acting.id, actor_label=acting.label, data=data)
+    resolve_alarm(order.escrow.network, NEEDS_HUMAN_ALARM, order.pk)
 
 
 def _plan_and_submit(order: Order, escrow: Escrow, must_be_final_by: datetime | None = None) -> None:
@@ -166,9 +185,9 @@ def submit(order: Order, escrow: Escrow, *, must_be_final_by: datetime | None = 
         expected=[_expected(order, escrow)],
         label=f"{order.kind} {escrow.pk}",
         group=order.pk,
-        must_be_final_by=must_be_final_by,
+        must_be_final_by=must_be_final_by or (previous.must_be_final_by if previous else None),
         not_before=_not_before(order),
-        replaces=previous,
+        replaces=previous if previous is not None and previous.outcome == "failed" else None,
     )
     order.save(update_fields=["attempts", "call"])
     return order.call
@@ -182,6 +201,8 @@ def close(order: Order, target: str, *, why: str = "", tx_hash: str = "", actor:
     order.failure = why[:300] if target != OrderState.DONE else ""
     order.save(update_fields=["state", "closed_at", "failure"])
     transitions.record(order, source=source, target=target, actor=actor, why=why, tx_hash=tx_hash)
+    if source == OrderState.NEEDS_HUMAN:
+        resolve_alarm(order.escrow.network, NEEDS_HUMAN_ALARM, order.pk)
     if target == OrderState.DONE:
         if order.call is not None:
             # Where another transaction had the effect ours must not repeat it later.

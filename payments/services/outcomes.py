@@ -1,14 +1,18 @@
 """What became of our own calls: a failed one is tried again by a new call, after three a human is asked."""
 
+from django.db import transaction
+
 from chain.models import FinalEvent
+from chain.services.alarms import raise_alarm
 from chain.services.calls import close_as_superseded
 from core import clock, transitions
-from core.actors import SYSTEM
+from core.actors import SYSTEM, Actor
+from core.errors import Conflict, Invalid
 from payments.books import balances
 from payments.locks import lock_escrow
 from payments.models import Escrow, Order, OrderKind
-from payments.services import disputing, events, late, orders
-from payments.states import OrderState
+from payments.services import deals, disputing, events, late, orders
+from payments.states import ENDED_UNPAID, EscrowState, OrderState
 
 
 def call_closed(event: FinalEvent) -> None:
@@ -28,6 +32,29 @@ def call_closed(event: FinalEvent) -> None:
         _ask_human(order, escrow, event.reason)
 
 
+@transaction.atomic
+def give_up(*, order_id: str, reason: str, acting: Actor) -> Order:
+    """A person looked at an order that no try will bring through and ends it; the escrow goes on without.
+
+    Raises `Invalid` without a reason, `Conflict` unless it waits for a person, and for what the escrow's
+    state stands on: such an order can only be tried again, or be overtaken by the chain.
+    """
+    if not reason.strip():
+        raise Invalid("reason_missing", "Say why this is given up.")
+    order, escrow = orders.lock_waiting(order_id)
+    whole = escrow.state in (EscrowState.RELEASING, EscrowState.REFUNDING) and order.kind == OrderKind.PAY
+    if whole or order.kind in (OrderKind.RULE, OrderKind.WITHDRAW):
+        raise Conflict("order_needed", "The escrow waits for exactly this. Have it tried again.")
+    orders.close(order, OrderState.SUPERSEDED, why=f"given up: {reason.strip()}", actor=acting)
+    orders.note_person(order, "order.given_up", acting, reason=reason.strip())
+    if order.kind == OrderKind.DISPUTE:
+        disputing.dispute_failed(escrow, order)
+    elif escrow.state in ENDED_UNPAID and balances.held(escrow):
+        late.return_when_possible(escrow)
+    deals.follow_escrows(escrow.deal_id, acting)
+    return order
+
+
 def _close_leftover(order: Order, event: FinalEvent) -> None:
     """Our call failed because its effect was there already: it is superseded, nothing is repeated."""
     if event.outcome in ("failed", "needs_human") and event.call is not None:
@@ -44,7 +71,7 @@ def _failed(order: Order, escrow: Escrow, reason: str) -> None:
         # Still refused: the leg stays blocked, and anyone may ask again.
         orders.close(order, OrderState.FAILED, why=reason)
         events.of_escrow(escrow, "payout.failed", order=order.pk, reason=reason)
-    elif order.kind == OrderKind.CLAIM_UNFUNDED and balances.held(escrow) >= escrow.amount:
+    elif order.kind == OrderKind.CLAIM_UNFUNDED and balances.held(escrow) >= escrow.remainder:
         # The rest came after all: what is full now goes back as late money.
         orders.close(order, OrderState.FAILED, why=reason)
         late.return_when_possible(escrow)
@@ -57,4 +84,6 @@ def _ask_human(order: Order, escrow: Escrow, reason: str) -> None:
     order.failure = reason[:300]
     order.save(update_fields=["state", "failure"])
     transitions.record(order, source=OrderState.LIVE, target=order.state, actor=SYSTEM, why=reason)
+    label = f"{order.kind} for {escrow.pk}: {reason}"
+    raise_alarm(escrow.network, orders.NEEDS_HUMAN_ALARM, order.pk, label)
     events.of_escrow(escrow, "payout.needs_human", order=order.pk, reason=reason, at=clock.now().isoformat())

@@ -7,11 +7,11 @@ from core.actors import CLOCK, Actor
 from core.errors import Conflict, FieldError, Forbidden, Invalid
 from core.models import Deadline
 from payments.books import balances
-from payments.locks import lock_escrow
+from payments.locks import live_orders, lock_escrow
 from payments.models import Escrow, LegKind, Order, OrderKind, PayoutLeg, RefundRequest
 from payments.services import clocks, controls, delivery, events, late, orders
 from payments.services.moves import move
-from payments.states import CLOSED, HOLDING, EscrowState, LegState
+from payments.states import CLOSED, ENDED_UNPAID, HOLDING, EscrowState, LegState
 
 MAX_REFUND_REQUESTS = 3
 
@@ -64,7 +64,7 @@ def return_late_money(*, escrow_id: str, role: str, acting: Actor) -> Order | No
     if role != "buyer":
         raise Forbidden("buyer_only", "Only the buyer can take this money back.")
     escrow = lock_escrow(escrow_id)
-    if escrow.state not in (EscrowState.EXPIRED, EscrowState.CANCELLED):
+    if escrow.state not in ENDED_UNPAID:
         raise Conflict("escrow_state", "This escrow is not expired.")
     return late.order_return(escrow, acting)
 
@@ -73,8 +73,8 @@ def return_late_money(*, escrow_id: str, role: str, acting: Actor) -> Order | No
 def ask_refund(*, escrow_id: str, role: str, party_id: str, reason: str, acting: Actor) -> RefundRequest:
     """The buyer asks for everything back; the seller's silence means yes.
 
-    Raises `Conflict` if one is open already, after three requests (each stops the inspection), or if the
-    escrow is not funded or delivered.
+    Raises `Conflict` if one is open already, after three requests (each stops the inspection), where the
+    chain would pay the seller before the answer, or if the escrow is not funded or delivered.
     """
     if role != "buyer":
         raise Forbidden("buyer_only", "Only the buyer can ask for a refund.")
@@ -87,11 +87,15 @@ def ask_refund(*, escrow_id: str, role: str, party_id: str, reason: str, acting:
         raise Conflict("refund_asked", "You have already asked; the seller has to answer.")
     if escrow.refund_requests.count() >= MAX_REFUND_REQUESTS:
         raise Conflict("refund_requests_used_up", "You asked three times. Release, or open a dispute.")
+    answer_due = clocks.refund_answer_due()
+    outlasts = escrow.marked_until is None or escrow.marked_until < answer_due + clocks.BEFORE_CHAIN_END
+    if outlasts:
+        delivery.check_reopening(escrow)
     request = RefundRequest.objects.create(
         escrow=escrow, asked_by_id=party_id, reason=reason.strip(), created=clock.now()
     )
-    answer_due = clocks.start_refund_answer(escrow)
-    if escrow.marked_until is None or escrow.marked_until < answer_due + clocks.BEFORE_CHAIN_END:
+    clocks.start_refund_answer(escrow, answer_due)
+    if outlasts:
         delivery.reopen_on_chain(escrow, acting)
     events.of_escrow(escrow, "escrow.refund_requested", reason=request.reason)
     return request
@@ -179,6 +183,9 @@ def refund_undelivered(deadline: Deadline) -> bool:
         escrow = lock_escrow(deadline.subject_id)
         if escrow.state != EscrowState.FUNDED:
             return deadlines.claim(deadline)
+        if escrow.marked_until or live_orders(escrow, OrderKind.MARK, OrderKind.REOPEN):
+            # The chain's clock of the delivery stands still; its new end comes with the reopening.
+            return False
         if not _may_act(escrow, to_buyer=escrow.remainder) or not deadlines.claim(deadline):
             return False
         _refund(escrow, escrow.remainder, "not delivered in time", CLOCK)

@@ -6,11 +6,12 @@ from chain.models import FinalEvent
 from contracts import events as chain_events
 from core import deadlines
 from core.actors import CHAIN
+from payments.books import balances
 from payments.locks import live_orders
 from payments.models import Escrow, OrderKind
-from payments.services import clocks, delivery, disputing, events, orders
+from payments.services import clocks, delivery, disputing, events, late, orders
 from payments.services.moves import move
-from payments.states import CLOSED, EscrowState, OrderState
+from payments.states import CLOSED, ENDED_UNPAID, EscrowState, OrderState
 
 
 def marked(escrow: Escrow, event: chain_events.Delivered, final: FinalEvent) -> None:
@@ -32,7 +33,8 @@ def reopened(escrow: Escrow, event: chain_events.DeliveryReopened, final: FinalE
     """The chain's inspection stopped; a new last instant for the delivery holds."""
     escrow.marked_until = None
     escrow.deliver_by = instant(event.deliver_by)
-    escrow.save(update_fields=["marked_until", "deliver_by"])
+    escrow.reopens += 1
+    escrow.save(update_fields=["marked_until", "deliver_by", "reopens"])
     ours = done(escrow, OrderKind.REOPEN, final)
     if escrow.state == EscrowState.DELIVERED:
         _reopened_while_delivered(escrow, final, ours=ours)
@@ -58,7 +60,7 @@ def disputed(escrow: Escrow, event: chain_events.Disputed, final: FinalEvent) ->
         ours = order.payload["side"] == side
         target = OrderState.DONE if ours else OrderState.SUPERSEDED
         orders.close(order, target, why=f"disputed by the {side}", tx_hash=final.tx_hash, actor=CHAIN)
-    if escrow.state in CLOSED or escrow.state == EscrowState.CANCELLED:
+    if escrow.state in CLOSED:
         return
     escrow.dispute_round = event.round
     escrow.disputed_by = side
@@ -69,6 +71,7 @@ def disputed(escrow: Escrow, event: chain_events.Disputed, final: FinalEvent) ->
         escrow,
         "escrow.disputed",
         side=side,
+        round=event.round,
         evidence_hash="0x" + event.evidence_hash.hex(),
         tx_hash=final.tx_hash,
         fallback_after=escrow.fallback_after.isoformat(),
@@ -91,9 +94,11 @@ def dispute_withdrawn(escrow: Escrow, event: chain_events.DisputeWithdrawn, fina
     fields = ("marked_until", "deliver_by", "disputed_by", "fallback_after", "state_before_dispute")
     move(escrow, before, actor=CHAIN, why="dispute withdrawn", tx_hash=final.tx_hash, fields=fields)
     clocks.resume(escrow)
-    if before == EscrowState.FUNDED:
-        # Where the dispute overtook a reopening the chain's inspection runs again: stop it.
-        delivery.reopen_on_chain(escrow, CHAIN)
+    if before == EscrowState.FUNDED and escrow.marked_until:
+        # The dispute overtook a reopening, or the seller marked during it: the chain's inspection runs again.
+        delivery.stop_inspection(escrow, tx_hash=final.tx_hash)
+    elif before in ENDED_UNPAID and balances.held(escrow):
+        late.return_when_possible(escrow)
     events.of_escrow(escrow, "escrow.dispute_withdrawn", tx_hash=final.tx_hash)
 
 

@@ -291,6 +291,27 @@ def test_a_withdrawal_on_the_chain_after_the_ruling_closes_the_case(
     assert not deadlines.waiting(dispute.pk).exists()
 
 
+def test_a_dispute_raised_anew_before_anyone_looked_has_a_case_of_its_own(
+    people: Cast, under_review: Dispute, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Withdrawn and raised by the other side in one batch of final events, while a ruling is on its way."""
+    ruling = approve(propose(under_review, people), people)
+    assert execution.execute(finally_(under_review).pk) is True
+    assert stage.reread(under_review).state == "executing"
+    with monkeypatch.context() as nobody_told:
+        nobody_told.setattr(stage.outbox, "drain", lambda: 0)
+        stage.chain_gives_back(under_review.escrow)
+        stage.chain_freezes(under_review.escrow, "seller")
+    assert tasks.sweep() == 1
+    assert stage.reread(under_review).state == "closed"
+    assert Ruling.objects.get(pk=ruling.pk).state == "superseded"
+    anew = Dispute.objects.exclude(pk=under_review.pk).get()
+    assert (anew.state, anew.opened_by, anew.round) == ("opened", "seller", 2)
+    stage.outbox.drain()
+    assert tasks.sweep() == 0
+    assert Dispute.objects.count() == 2
+
+
 def test_a_party_who_is_an_arbitrator_cannot_claim(people: Cast, opened: Dispute) -> None:
     opened.escrow.deal.parties.filter(role="buyer").update(user=people.colleague)
     with pytest.raises(Forbidden):

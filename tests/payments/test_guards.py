@@ -90,7 +90,7 @@ def test_every_state_is_reached_and_terminal_states_have_no_way_out() -> None:
     for table in TABLES.values():
         reached = set(table.initial).union(*table.edges.values())
         assert reached == set(table.states)
-    assert ESCROW.terminal == {"released", "refunded", "settled", "cancelled"}
+    assert ESCROW.terminal == {"released", "refunded", "settled"}
     assert DEAL.terminal == {"completed", "cancelled"}
     assert LEG.terminal == {"paid", "superseded"}
 

@@ -23,7 +23,7 @@ from tests.chain.fixtures import USDT, NodeRefused
 from tests.payments import acts
 from tests.payments.fixtures import BUYER_ADDRESS, FEE_ADDRESS, SELLER_ADDRESS, Desk, actor
 
-STEPS = 30
+STEPS = 45
 
 
 class Life:
@@ -220,7 +220,8 @@ ACTS: tuple[Callable[[Life], None], ...] = _RARE + 2 * (
 )
 
 
-@pytest.mark.parametrize("seed", range(6))
+# 252: a part is decided by a wallet before an escrow that was paid in part expires.
+@pytest.mark.parametrize("seed", [0, 1, 2, 3, 4, 252])
 def test_a_random_life_ends_with_every_unit_accounted_for(desk: Desk, seed: int) -> None:
     life = Life(desk, seed)
     try:

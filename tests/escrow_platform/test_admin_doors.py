@@ -1,0 +1,135 @@
+"""The admin has one door, shows no secret by any way round, and nothing in it happens by a mere link."""
+
+from typing import Any
+
+import pytest
+from allauth.mfa.models import Authenticator
+from django.contrib import admin
+from django.test import Client
+
+from accounts.models import User
+from core.console import ReadOnlyAdmin
+from core.models import AuditEntry
+from payments.models import Escrow
+from tests.disputes import cast as stage
+from tests.disputes.conftest import escrow, people, token  # noqa: F401  (fixtures are shared by import)
+
+pytestmark = pytest.mark.django_db
+PASSWORD = "a long password"
+
+
+@pytest.fixture
+def operator() -> Client:
+    client = Client()
+    client.force_login(User.objects.create_superuser(email="op@example.com", password=PASSWORD))
+    return client
+
+
+def test_the_admin_has_no_sign_in_of_its_own_that_would_pass_by_limits_and_second_factors() -> None:
+    User.objects.create_superuser(email="op@example.com", password=PASSWORD)
+    client = Client()
+    posted = client.post("/admin/login/?next=/admin/", {"username": "op@example.com", "password": PASSWORD})
+    assert posted.status_code == 302
+    assert posted["Location"] == "/accounts/login/?next=/admin/"
+    assert "_auth_user_id" not in client.session
+
+
+def test_the_door_leads_nowhere_but_to_this_site(operator: Client) -> None:
+    assert operator.get("/admin/login/?next=https://evil.example/")["Location"] == "/admin/"
+    assert operator.get("/admin/login/?next=/admin/core/")["Location"] == "/admin/core/"
+
+
+def test_who_is_no_staff_is_told_so_instead_of_asked_again(people: stage.Cast) -> None:  # noqa: F811
+    client = Client()
+    client.force_login(people.buyer)
+    assert client.get("/admin/login/").status_code == 403
+
+
+def test_staff_without_a_second_factor_is_sent_to_set_one_up(operator: Client, settings: Any) -> None:
+    settings.STAFF_NEED_SECOND_FACTOR = True
+    inside = operator.get("/admin/disputes/dispute/", follow=True)
+    assert inside.redirect_chain[-1][0] == "/accounts/2fa/"
+    assert "second factor" in inside.content.decode()
+    user = User.objects.get(email="op@example.com")
+    Authenticator.objects.create(user=user, type=Authenticator.Type.RECOVERY_CODES, data={})
+    assert operator.get("/admin/disputes/dispute/").status_code == 302
+    Authenticator.objects.create(user=user, type=Authenticator.Type.TOTP, data={})
+    assert operator.get("/admin/disputes/dispute/").status_code == 200
+
+
+def test_no_packages_own_console_edits_people_or_duties_behind_the_services() -> None:
+    found = {model._meta.label: type(shown) for model, shown in admin.site._registry.items()}
+    assert not {"account.EmailAddress", "mfa.Authenticator"} & set(found)
+    for label, shown in found.items():
+        if label.startswith("django_celery_beat."):
+            assert issubclass(shown, ReadOnlyAdmin), label
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "/admin/accounts/user/?password__startswith=argon2",
+        "/admin/payments/order/?payload__icontains=signatures",
+        "/admin/chain/call/?idempotency_key__startswith=a",
+        "/admin/chain/transaction/?data__contains=a",
+        "/admin/wallets/key/?keystore__contains=a",
+    ],
+)
+def test_a_list_cannot_be_asked_about_what_it_does_not_show(operator: Client, address: str) -> None:
+    assert operator.get(address).status_code in (302, 400)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "/admin/payments/escrow/?state__exact=funded&frozen__exact=0",
+        "/admin/chain/call/?outcome__exact=done",
+        "/admin/accounts/user/?is_staff__exact=1",
+    ],
+)
+def test_the_filters_of_a_list_still_work(operator: Client, address: str) -> None:
+    assert operator.get(address).status_code == 200
+
+
+def test_bytes_for_the_chain_are_on_no_page() -> None:
+    for model, shown in admin.site._registry.items():
+        fields = set(shown.get_readonly_fields(None, None)) if isinstance(shown, ReadOnlyAdmin) else set()  # type: ignore[arg-type]
+        hidden = {"chain.Call": {"data"}, "chain.Transaction": {"data"}, "payments.Order": {"payload"}}
+        assert not fields & hidden.get(model._meta.label, set()), model
+
+
+def _hold(escrow: Escrow, verb: str) -> str:  # noqa: F811
+    return f"/admin/payments/escrow/{escrow.pk}/{verb}/"
+
+
+def test_a_hold_is_placed_with_a_reason_and_lifted_but_never_by_a_link(
+    operator: Client,
+    escrow: Escrow,  # noqa: F811
+) -> None:
+    assert operator.get(_hold(escrow, "hold"), follow=True).status_code == 200
+    assert not Escrow.objects.get().held_reason
+    blank = operator.post(_hold(escrow, "hold"), {"_form_submitted": "on", "reason": " "})
+    assert blank.status_code == 200 and not Escrow.objects.get().held_reason
+    operator.post(_hold(escrow, "hold"), {"_form_submitted": "on", "reason": "a hit on a list"})
+    assert Escrow.objects.get().held_reason == "a hit on a list"
+    operator.get(_hold(escrow, "lift"))
+    assert Escrow.objects.get().held_reason == "a hit on a list"
+    operator.post(_hold(escrow, "lift"), {"_form_submitted": "on"})
+    assert Escrow.objects.get().held_reason == ""
+    assert [entry.action for entry in AuditEntry.objects.order_by("id")] == ["hold.placed", "hold.lifted"]
+    gone = operator.post("/admin/payments/escrow/esc_none/lift/", {"_form_submitted": "on"})
+    assert gone.status_code == 404
+
+
+def test_a_hold_needs_the_right_to_place_it(people: stage.Cast, escrow: Escrow) -> None:  # noqa: F811
+    client = Client()
+    client.force_login(people.lead)
+    assert client.post(_hold(escrow, "hold"), {"_form_submitted": "on", "reason": "x"}).status_code == 403
+
+
+def test_a_change_of_a_persons_rights_is_in_the_audit_log(operator: Client, people: stage.Cast) -> None:  # noqa: F811
+    form = {"is_active": "on", "is_staff": "on", "groups": []}
+    answer = operator.post(f"/admin/accounts/user/{people.stranger.pk}/change/", form)
+    assert answer.status_code == 302
+    entry = AuditEntry.objects.get(action="user.rights_changed")
+    assert (entry.subject_id, entry.data["is_staff"], entry.data["groups"]) == (people.stranger.pk, True, [])
