@@ -32,6 +32,7 @@ interface Vm {
     function assertTrue(bool) external pure;
     function assertTrue(bool, string calldata) external pure;
     function assertFalse(bool) external pure;
+    function toString(uint256) external pure returns (string memory);
 }
 
 /// @notice The terms of a test, before they are packed.
