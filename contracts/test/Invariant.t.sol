@@ -14,7 +14,7 @@ abstract contract Lives is Base {
     Terms[3] internal _terms;
     bool[3] private _wasSettled;
     bool[3] private _wasCancelled;
-    uint256[3] private _deposited;
+    uint256[3] internal _deposited;
     uint256 private _destroyed;
     uint256 private _now = START;
     /// How often each kind of act was accepted.
@@ -221,9 +221,11 @@ abstract contract Lives is Base {
 
 /// @notice The vaults keep what they are given.
 contract InvariantTest is Lives {
-    /// Legs that are owed are always covered by what the vault holds.
+    /// Legs that are owed are always covered by what the vault holds, where the whole amount ever came: of less, a part
+    /// may have been paid, and the clock then decides the rest in full, whatever there is.
     function invariant_nothing_promised_is_missing() public view {
         for (uint256 i; i < 3; ++i) {
+            if (_deposited[i] < AMOUNT) continue;
             vm.assertTrue(_token.balanceOf(vault(_terms[i])) >= _owedAll(i), "owed more than held");
         }
     }
