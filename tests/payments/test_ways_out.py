@@ -10,10 +10,10 @@ from chain.services import sender as engine_sender
 from contracts import calls
 from contracts.calls import Side
 from core import clock, deadlines
-from core.errors import Conflict
+from core.errors import Conflict, Invalid
 from core.models import AuditEntry
-from payments.models import Escrow, Order
-from payments.services import clocks, controls, escrows, orders, outcomes, payouts
+from payments.models import Escrow, EscrowPolicy, Order
+from payments.services import clocks, controls, deposits, escrows, orders, outcomes, payouts
 from tests.chain.fixtures import USDT
 from tests.payments.acts import (
     DAY,
@@ -238,3 +238,33 @@ def test_a_network_without_new_deals_is_still_watched(desk: Desk) -> None:
     tasks = {duty.task for duty in schedule.duties() if desk.engine.network.pk in duty.args}
     assert {"chain.index", "chain.send_due", "chain.confirm", "payments.tasks.project_network"} <= tasks
     assert escrow.state == "funded"
+
+
+def test_no_address_is_shown_when_a_seat_of_the_terms_is_one_of_the_parties(desk: Desk) -> None:
+    """A later milestone is opened with the seats of that day."""
+    later = desk.agreed(100 * USDT, 100 * USDT, opening="each").escrows.get(position=2)
+    policy = EscrowPolicy.objects.get()
+    EscrowPolicy.objects.update(seats=[to_checksum_address(SELLER_ADDRESS), *policy.seats[1:]])
+    with pytest.raises(Invalid, match="seat"):
+        escrows.open_escrow(escrow_id=later.pk, acting=actor(desk.cast.buyer))
+    assert desk.fresh(later).vault_address == ""
+
+
+def test_an_event_that_cannot_be_applied_calls_a_person_and_stops_no_other_duty(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from escrow_platform.sweep import sweep_once
+
+    deal = desk.proposed()
+    escrow = desk.agreed(250 * USDT).escrows.get()
+    desk.pay(escrow)
+    desk.engine.mine(5)
+    with monkeypatch.context() as broken:
+        broken.setattr(deposits, "received", lambda *_: 1 / 0)
+        with clock.travelled(6 * DAY):
+            assert sweep_once()
+    assert desk.state(deal) == "expired"
+    assert Alarm.objects.filter(kind="projection_stuck", resolved_at=None).exists()
+    desk.settle()
+    assert desk.state(escrow) == "funded"
+    assert not Alarm.objects.filter(kind="projection_stuck", resolved_at=None).exists()
