@@ -1,5 +1,6 @@
 """Where money could wait for ever or leave too early: every place has its exit."""
 
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -61,7 +62,8 @@ def test_changes_after_the_first_last_instant_leave_the_seller_the_inspection_ti
     assert desk.state(escrow) == "funded"
     due = {wait.kind: wait.due_at for wait in deadlines.waiting(escrow.pk)}
     assert due[clocks.DELIVER] > clock.now() + 6 * DAY
-    assert due[clocks.UNDELIVERED] == desk.fresh(escrow).deliver_by > due[clocks.DELIVER]
+    assert due[clocks.UNDELIVERED] == desk.fresh(escrow).deliver_by
+    assert due[clocks.UNDELIVERED] > due[clocks.DELIVER]
     with pytest.raises(Conflict, match="not overdue"):
         payouts.take_back(escrow_id=escrow.pk, role="buyer", acting=actor(desk.cast.buyer))
 
@@ -129,7 +131,9 @@ def cancelled(desk: Desk) -> Escrow:
 
 
 @pytest.mark.parametrize("ended", [expired, cancelled])
-def test_late_money_that_a_seller_disputes_with_a_wallet_can_be_ruled(desk: Desk, ended) -> None:
+def test_late_money_that_a_seller_disputes_with_a_wallet_can_be_ruled(
+    desk: Desk, ended: Callable[[Desk], Escrow]
+) -> None:
     """Unruled, the chain's fallback would give the seller half of it."""
     escrow = ended(desk)
     paid_late(desk, escrow)
@@ -140,7 +144,9 @@ def test_late_money_that_a_seller_disputes_with_a_wallet_can_be_ruled(desk: Desk
 
 
 @pytest.mark.parametrize("ended", [expired, cancelled])
-def test_a_wallets_dispute_revives_nothing_when_it_is_withdrawn(desk: Desk, ended) -> None:
+def test_a_wallets_dispute_revives_nothing_when_it_is_withdrawn(
+    desk: Desk, ended: Callable[[Desk], Escrow]
+) -> None:
     escrow = ended(desk)
     before = desk.state(escrow)
     paid_late(desk, escrow)
@@ -158,6 +164,7 @@ def test_an_order_whose_nonce_was_lost_is_tried_again_when_a_person_says_so(desk
     engine_sender.assign_due(desk.engine.network)
     order = escrow.orders.get()
     carrier = Call.objects.get(pk=order.call_id).transaction
+    assert carrier is not None
     row = carrier.sender
     signed = resolve(row.key_ref).sign_transaction(
         {
@@ -227,6 +234,7 @@ def test_a_dispute_goes_out_before_payouts_that_were_ordered_earlier(desk: Desk)
     escrow = desk.funded(250 * USDT)
     dispute(desk, escrow)
     call = escrow.orders.get(kind="dispute").call
+    assert call is not None
     assert call.must_be_final_by == desk.fresh(escrow).deliver_by
 
 
