@@ -43,7 +43,9 @@ class CreatedFilter(FilterSet):
 # Names with brackets cannot be class attributes.
 _declared: dict[str, Any] = CreatedFilter.declared_filters  # type: ignore[attr-defined]
 for _bound in _BOUNDS:
-    _declared[f"created[{_bound}]"] = InstantFilter(field_name="created", lookup_expr=_bound)
+    _declared[f"created[{_bound}]"] = InstantFilter(  # type: ignore[no-untyped-call]
+        field_name="created", lookup_expr=_bound
+    )
 
 
 def _choices(states: Iterable[str]) -> list[tuple[str, str]]:
