@@ -177,6 +177,12 @@ def is_second(key: str) -> bytes:
     return abi.encode_call(NAME, "isSecond", [key])
 
 
+def decode_log(topics: Sequence[bytes], data: bytes) -> tuple[str, dict[str, Any]] | None:
+    """What a log of the gate says of its keys: `Proposed`, `Withdrawn`, `Granted`, `Revoked`, `Approved` and
+    the fields as the contract names them; None for another log. Whose log it is, the caller looks at."""
+    return abi.decode_log(NAME, topics, data)
+
+
 def ready_at(grant: Grant) -> bytes:
     """When a proposal may be made true, zero when there is none; `views.decode_int` reads the answer."""
     proposal = keccak(encode(["(address,address,uint80,uint80)"], [grant.as_abi()]))

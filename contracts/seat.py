@@ -1,5 +1,8 @@
 """`ArbiterSeat`: a seat that terms name as an arbiter. Its key signs rulings like any seat (`rulings`)."""
 
+from collections.abc import Sequence
+from typing import Any
+
 from eth_abi.abi import encode
 
 from contracts import abi
@@ -27,6 +30,11 @@ def withdraw() -> bytes:
 def replace() -> bytes:
     """Seats the proposed key after 7 days. Anyone."""
     return abi.encode_call(NAME, "replace", [])
+
+
+def decode_log(topics: Sequence[bytes], data: bytes) -> tuple[str, dict[str, Any]] | None:
+    """What a log of a seat says: `Proposed`, `Withdrawn`, `Seated` and the fields; None for another log."""
+    return abi.decode_log(NAME, topics, data)
 
 
 def key() -> bytes:

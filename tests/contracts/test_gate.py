@@ -114,7 +114,10 @@ def test_keys_come_after_48_hours_and_go_at_once(bench: Bench) -> None:
     chain.travel(chain.now() + gate.ADD_DELAY)
     assert chain.send(cold, bench.gate, gate.grant_proposed(grant)).ok
     assert gate.decode_tokens(chain.call(bench.gate, gate.tokens_of(hot))) == [TEST_USDT_ADDRESS]
-    assert chain.send(cold, bench.gate, gate.revoke(hot)).ok
+    (log,) = chain.send(cold, bench.gate, gate.revoke(hot)).logs
+    topics = [bytes.fromhex(topic[2:]) for topic in log["topics"]]
+    assert gate.decode_log(topics, b"") == ("Revoked", {"key": hot.lower()})
+    assert seat.decode_log(topics, b"") is None
     answer = chain.call(bench.gate, gate.limits(hot, TEST_USDT_ADDRESS))
     assert gate.decode_limit(answer) == gate.Limit(per_escrow=0, per_day=0, spent=0, day=0)
     assert views.decode_bool(chain.call(bench.gate, gate.is_second(SECOND)))
