@@ -3,7 +3,7 @@
 The admin's own sign-in would pass by the limits on guessing, the verified address and the second factor.
 """
 
-from typing import Any
+from typing import Any, cast
 
 from allauth.account.utils import get_next_redirect_url
 from allauth.mfa.models import Authenticator
@@ -17,6 +17,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
+
+from accounts.models import User
 
 # Recovery codes alone are no factor: they stand in for a lost one.
 _FACTORS = [Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN]
@@ -49,4 +51,5 @@ def entrance(request: HttpRequest, extra_context: Any = None) -> HttpResponse:
 
 
 def _lacks_factor(request: HttpRequest) -> bool:
-    return bool(settings.STAFF_NEED_SECOND_FACTOR) and not is_mfa_enabled(request.user, types=_FACTORS)
+    person = cast(User, request.user)
+    return bool(settings.STAFF_NEED_SECOND_FACTOR) and not is_mfa_enabled(person, types=_FACTORS)

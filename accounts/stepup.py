@@ -10,6 +10,7 @@ from typing import Any
 from django import forms
 from django.contrib.auth.hashers import make_password
 from django.core.exceptions import ValidationError
+from django.db import transaction
 
 from accounts.models import StepUpFailure, User
 from core import clock
@@ -22,11 +23,14 @@ REFUSED = (
 )
 
 
+@transaction.atomic
 def confirm(user: User, password: str) -> bool:
     """True if this is the person's password and the limit of wrong tries is not reached.
 
-    Costs one password hash either way, so that neither answer is faster.
+    Costs one password hash either way, so that neither answer is faster. Tries of one person queue on their
+    row: a hundred sent at once are still counted one by one.
     """
+    User.objects.select_for_update(no_key=True).only("pk").get(pk=user.pk)
     since = clock.now() - WINDOW
     if StepUpFailure.objects.filter(user=user, created__gt=since).count() >= MAX_FAILURES:
         make_password(password)

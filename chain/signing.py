@@ -18,6 +18,14 @@ class BadSignature(RuntimeError):
     """A signer answered with bytes that do not say what was asked; they are never stored."""
 
 
+class NoSigner(BadSignature):
+    """There is no key, or it cannot be opened."""
+
+
+# What a signer, perhaps a machine far away, may do to us without being a mistake of ours.
+SIGNER_FAILURES = (BadSignature, OSError)
+
+
 @dataclass(frozen=True, slots=True)
 class SignedTx:
     """The exact bytes for `eth_sendRawTransaction` and their hash (0x, lower case)."""
@@ -50,10 +58,14 @@ def register_resolver(resolver: Resolver) -> None:
 
 
 def resolve(key_ref: str) -> Signer:
-    """The signer behind `key_ref`; raises LookupError when nobody knows it."""
+    """The signer behind `key_ref`; raises `NoSigner` when nobody knows it or it cannot be opened."""
     for resolver in _resolvers:
-        return resolver(key_ref)
-    raise LookupError("no signer resolver is registered")
+        try:
+            return resolver(key_ref)
+        except (LookupError, ValueError) as error:
+            # A missing key, a wrong keystore password. The cause stays out: it has seen the keystore.
+            raise NoSigner(f"no usable key behind {key_ref}: {type(error).__name__}") from None
+    raise NoSigner("no signer resolver is registered")
 
 
 def sign_checked(signer: Signer, address: str, tx: Mapping[str, Any]) -> SignedTx:

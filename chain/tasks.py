@@ -11,6 +11,7 @@ from chain.models import Network
 from chain.rpc.errors import RpcError
 from chain.services import audit, indexer, networks, sender
 from chain.services.alarms import raise_alarm
+from chain.signing import SIGNER_FAILURES
 from core import heartbeat, leases
 
 log = structlog.get_logger(__name__)
@@ -30,8 +31,9 @@ def _duty(name: str, network_id: int, work: Callable[[Network], object]) -> None
         with leases.held(f"chain.{name}:{network_id}", _LEASE) as won:
             if won:
                 work(network)
-        heartbeat.beat(f"chain.{name}:{network.slug}")
-    except RpcError as error:
+                # Only who did it says so: a duty whose holder hangs must be seen to stop.
+                heartbeat.beat(f"chain.{name}:{network.slug}")
+    except (RpcError, *SIGNER_FAILURES) as error:
         log.warning("duty_failed", duty=name, network=network.slug, error=str(error)[:200])
     except networks.UnfitNode as error:
         raise_alarm(network, "unfit_node", detail=str(error))

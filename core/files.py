@@ -46,13 +46,21 @@ def save_bytes(content: bytes, media_type: str) -> StoredFile:
     """Store bytes whose type is known; the same content gives the same row."""
     digest = "0x" + hashlib.sha256(content).hexdigest()
     path = storage_path(digest)
-    if not default_storage.exists(path):
-        default_storage.save(path, ContentFile(content))
+    _put(path, content)
     stored, _ = StoredFile.objects.get_or_create(
         sha256=digest,
         defaults={"size": len(content), "media_type": media_type, "created": clock.now()},
     )
     return stored
+
+
+def _put(path: str, content: bytes) -> None:
+    """Write the bytes once; what a process that died half way left behind is written anew."""
+    if default_storage.exists(path):
+        if default_storage.size(path) == len(content):
+            return
+        default_storage.delete(path)
+    default_storage.save(path, ContentFile(content))
 
 
 def open_file(stored: StoredFile) -> IO[bytes]:

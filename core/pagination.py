@@ -4,7 +4,7 @@ import base64
 import binascii
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from django.db.models import Model, Q, QuerySet
@@ -58,10 +58,11 @@ def _decoded(cursor: str) -> tuple[datetime, str]:
     try:
         text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode("ascii")
         created, _, pk = text.partition("|")
-        at = datetime.fromisoformat(created)
-    except (binascii.Error, ValueError):
+        given = datetime.fromisoformat(created)
+        at = given.astimezone(UTC)
+    except (binascii.Error, ValueError, OverflowError):
         raise _malformed("cursor", "Use a cursor exactly as next_cursor gave it.") from None
-    if at.tzinfo is None or not pk.replace("_", "").isalnum():
+    if given.tzinfo is None or not pk.replace("_", "").isalnum():
         raise _malformed("cursor", "Use a cursor exactly as next_cursor gave it.")
     return at, pk
 

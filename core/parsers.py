@@ -1,5 +1,6 @@
 """Reading JSON from strangers: bounded in size and depth before it is parsed."""
 
+import json
 import re
 from collections.abc import Mapping
 from io import BytesIO
@@ -13,6 +14,8 @@ from rest_framework.parsers import JSONParser
 DEEPEST = 32
 # A string that nobody closes counts to the end: looking for a later start in it would cost its square.
 _STRING_OR_BRACKET = re.compile(rb'"(?:[^"\\]|\\.)*(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)
+
+_SURROGATE = rb"\ud"
 
 
 class BoundedJSONParser(JSONParser):
@@ -34,7 +37,19 @@ class BoundedJSONParser(JSONParser):
             raise RequestDataTooBig("the body is too large")
         if _too_deep(raw):
             raise ParseError(f"JSON may be nested {DEEPEST} levels deep.")
-        return super().parse(BytesIO(raw), media_type, parser_context)
+        value = super().parse(BytesIO(raw), media_type, parser_context)
+        if _SURROGATE in raw.lower() and not _is_text(value):
+            raise ParseError("The body holds half a surrogate pair, which is no text.")
+        return value
+
+
+def _is_text(value: Any) -> bool:
+    """Whether every string in it can be stored and sent back."""
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _too_deep(raw: bytes) -> bool:

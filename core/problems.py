@@ -118,7 +118,13 @@ def _field_errors(details: Any, pointer: str = "") -> Any:
         yield FieldError(pointer or "/", str(details["code"]), str(details["message"]))
     elif isinstance(details, dict):
         for name, inner in details.items():
-            yield from _field_errors(inner, f"{pointer}/{name}" if name != "non_field_errors" else pointer)
+            inside = f"{pointer}/{_token(str(name))}" if name != "non_field_errors" else pointer
+            yield from _field_errors(inner, inside)
     else:
         for inner in details:
             yield from _field_errors(inner, pointer)
+
+
+def _token(name: str) -> str:
+    """One step of a JSON pointer (RFC 6901)."""
+    return name.replace("~", "~0").replace("/", "~1")

@@ -80,8 +80,10 @@ class DisputeAdmin(ModelAdmin):
     def get_urls(self) -> list[URLPattern]:
         wrap = self.admin_site.admin_view
         own = [
-            path("<str:object_id>/files/<str:file_id>/", wrap(self._download), name="disputes_dispute_file"),
-            path("<str:object_id>/do/<slug:verb>/", wrap(self._act), name="disputes_dispute_act"),
+            path(
+                "<slug:object_id>/files/<slug:file_id>/", wrap(self._download), name="disputes_dispute_file"
+            ),
+            path("<slug:object_id>/do/<slug:verb>/", wrap(self._act), name="disputes_dispute_act"),
         ]
         return [*own, *super().get_urls()]
 
@@ -99,7 +101,8 @@ class DisputeAdmin(ModelAdmin):
         if not self.has_view_permission(request):
             raise PermissionDenied
         found = self.get_queryset(request).select_related("escrow__deal__agreed_version", "escrow__network")
-        dispute = found.filter(pk=unquote(object_id)).first()
+        wanted = unquote(object_id)
+        dispute = found.filter(pk=wanted).first() if wanted.isprintable() else None
         if dispute is None:
             raise Http404
         return dispute

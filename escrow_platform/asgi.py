@@ -7,7 +7,7 @@ from channels.routing import ProtocolTypeRouter, URLRouter
 from channels.security.websocket import AllowedHostsOriginValidator
 from django.core.asgi import get_asgi_application
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "escrow_platform.settings.local")
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "escrow_platform.settings.production")
 django_application = get_asgi_application()
 
 from escrow_platform.urls import websocket_urlpatterns  # noqa: E402  (models load with the application above)

@@ -4,7 +4,7 @@ import os
 
 from celery import Celery
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "escrow_platform.settings.local")
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "escrow_platform.settings.production")
 
 app = Celery("holdfast")
 app.config_from_object("django.conf:settings", namespace="CELERY")

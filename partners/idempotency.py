@@ -80,7 +80,7 @@ def _key(request: Request) -> str:
 def _fingerprint(request: Request) -> str:
     body = json.dumps(request.data, sort_keys=True, separators=(",", ":"))
     text = "\n".join([request.method or "", request.get_full_path(), body])
-    return "0x" + hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
+    return "0x" + hashlib.sha256(text.encode()).hexdigest()
 
 
 def _claim(caller: Caller, key: str) -> None:

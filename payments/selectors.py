@@ -159,7 +159,9 @@ def actions_for(escrow: Escrow, waits: Iterable[Deadline] | None = None) -> list
     state = escrow.state
     found: list[Action] = []
     if state in UNPAID:
-        found.append(Action("cancel", "buyer", due.get("pay")))
+        # A deal that is running is not ended by cancelling one of its milestones.
+        if escrow.deal.state == DealState.AGREED and state != EscrowState.CONFIRMING:
+            found.append(Action("cancel", "buyer", due.get("pay")))
         if state == EscrowState.PLANNED:
             found.append(Action("open", "buyer"))
         else:

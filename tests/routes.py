@@ -55,8 +55,8 @@ OWN_KEY_REFUSED = "401 401 401 401 401 422 404"
 # The deal's partner, for whom no side lets it act.
 OWN_KEY_WITHOUT_DELEGATION = "401 401 401 401 401 403 404"
 
-_DEAL = "deals/<str:deal_id>/"
-_ESCROW = f"{_DEAL}escrows/<str:escrow_id>/"
+_DEAL = "deals/<opaque:deal_id>/"
+_ESCROW = f"{_DEAL}escrows/<opaque:escrow_id>/"
 _ROOM = f"{_ESCROW}dispute/"
 _KEY = "accounts/2fa/webauthn/keys/<int:pk>/"
 _CONFIRM = r"accounts/^confirm-email/(?P<key>[-:\w]+)/$"
@@ -104,11 +104,11 @@ ROUTES: dict[str, tuple[str, str]] = {
     f"{_ROOM}evidence/": (PARTIES_NOT_THIS_VERB, PARTIES_REFUSED),
     f"{_ROOM}nothing-more/": (PARTIES_NOT_THIS_VERB, PARTIES_SENT_ON),
     f"{_ROOM}withdraw/": (BUYER_AS_OPENER, PARTIES_SENT_ON),
-    f"{_ROOM}files/<str:file_id>/": (PARTIES, PARTIES_NOT_THIS_VERB),
+    f"{_ROOM}files/<opaque:file_id>/": (PARTIES, PARTIES_NOT_THIS_VERB),
     "deals/": (PEOPLE, PEOPLE_NOT_THIS_VERB),
     "deals/new/": (PEOPLE, PEOPLE),
-    "deals/invitations/<str:token>/": (EVERYBODY, NO_SUCH_VERB),
-    "deals/invitations/<str:token>/join/": (PEOPLE_NOT_THIS_VERB, SENT_AWAY),
+    "deals/invitations/<slug:token>/": (EVERYBODY, NO_SUCH_VERB),
+    "deals/invitations/<slug:token>/join/": (PEOPLE_NOT_THIS_VERB, SENT_AWAY),
     _DEAL: (PARTIES_SENT_ON, PARTIES_NOT_THIS_VERB),
     f"{_DEAL}edit/": (AUTHOR, AUTHOR),
     f"{_DEAL}preview/": (AUTHOR, AUTHOR_SENT_ON),
@@ -116,7 +116,7 @@ ROUTES: dict[str, tuple[str, str]] = {
     f"{_DEAL}counter/": (PARTIES, PARTIES),
     f"{_DEAL}cancel/": (PARTIES, PARTIES_SENT_ON),
     f"{_DEAL}terms/": (PARTIES, PARTIES_NOT_THIS_VERB),
-    f"{_DEAL}files/<str:file_id>/": (PARTIES, PARTIES_NOT_THIS_VERB),
+    f"{_DEAL}files/<opaque:file_id>/": (PARTIES, PARTIES_NOT_THIS_VERB),
     _ESCROW: (PARTIES, PARTIES_NOT_THIS_VERB),
     f"{_ESCROW}live/": (PARTIES, PARTIES_NOT_THIS_VERB),
     f"{_ESCROW}pay/": (PARTIES, PARTIES_NOT_THIS_VERB),
@@ -133,7 +133,7 @@ ROUTES: dict[str, tuple[str, str]] = {
     f"{_ESCROW}receipt/": (PARTIES, PARTIES_NOT_THIS_VERB),
     f"{_ESCROW}receipt.pdf": (PARTIES, PARTIES_NOT_THIS_VERB),
     f"{_ESCROW}terms.json": (PARTIES, PARTIES_NOT_THIS_VERB),
-    f"{_ESCROW}files/<str:file_id>/": (PARTIES, PARTIES_NOT_THIS_VERB),
+    f"{_ESCROW}files/<opaque:file_id>/": (PARTIES, PARTIES_NOT_THIS_VERB),
     "api/v1/deals": (KEYS, KEYS_REFUSED),
     "api/v1/deals/<opaque:deal_id>": (OWN_KEY, KEYS_NOT_THIS_VERB),
     "api/v1/escrows": (KEYS, KEYS_NOT_THIS_VERB),
@@ -161,16 +161,16 @@ OBJECT_FOR = {
     f"{_DEAL}answer/": "proposed",
     f"{_DEAL}counter/": "proposed",
     f"{_DEAL}cancel/": "proposed",
-    "deals/invitations/<str:token>/": "invited",
-    "deals/invitations/<str:token>/join/": "invited",
-    f"{_ESCROW}files/<str:file_id>/": "delivered",
+    "deals/invitations/<slug:token>/": "invited",
+    "deals/invitations/<slug:token>/join/": "invited",
+    f"{_ESCROW}files/<opaque:file_id>/": "delivered",
     f"{_ESCROW}changes/": "delivered",
     _ROOM: "disputed",
     f"{_ROOM}live/": "disputed",
     f"{_ROOM}evidence/": "disputed",
     f"{_ROOM}nothing-more/": "disputed",
     f"{_ROOM}withdraw/": "disputed",
-    f"{_ROOM}files/<str:file_id>/": "disputed",
+    f"{_ROOM}files/<opaque:file_id>/": "disputed",
 }
 
 # Addresses for routes whose values are not those of a deal.

@@ -46,7 +46,7 @@ def _differing(rpc: Rpc, read: RangeRead, pairs: Iterable[Pair]) -> set[Pair]:
     if not listed:
         return set()
     found = balances(rpc, listed, read.end)
-    books = known_balances(listed)
+    books = known_balances(listed, read.start - 1)
     for entry in read.observed:
         if entry.transfer and entry.token:
             _add(books, (entry.token.pk, entry.transfer.recipient), entry.transfer.amount)
@@ -81,12 +81,15 @@ def balances(rpc: Rpc, pairs: list[Pair], number: int) -> dict[Pair, int]:
     return found
 
 
-def known_balances(pairs: Iterable[Pair]) -> dict[Pair, int]:
-    """Sums of the final transfers stored for each (token, address)."""
-    return {(token, account): _sum(token, recipient=account) - _sum(token, source=account)
+def known_balances(pairs: Iterable[Pair], number: int) -> dict[Pair, int]:
+    """Sums of the final transfers up to block `number` stored for each (token, address).
+
+    Others go on reading meanwhile: what they store above `number` is not part of the comparison.
+    """
+    return {(token, account): _sum(token, number, recipient=account) - _sum(token, number, source=account)
             for token, account in pairs}  # fmt: skip
 
 
-def _sum(token: int, **side: str) -> int:
-    rows = TokenTransfer.objects.filter(token_id=token, final_block__isnull=False, **side)
+def _sum(token: int, number: int, **side: str) -> int:
+    rows = TokenTransfer.objects.filter(token_id=token, final_block__number__lte=number, **side)
     return int(rows.aggregate(total=Sum("amount"))["total"] or 0)

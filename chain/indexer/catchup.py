@@ -1,5 +1,7 @@
 """Addresses that began to be watched after some of their blocks were read: those blocks are read for them."""
 
+from collections.abc import Iterator
+
 from django.db import transaction
 from django.db.models import F
 
@@ -9,6 +11,7 @@ from chain.models import Network, ScanCursor, WatchedAddress
 from chain.rpc import pool
 from chain.rpc.errors import RangeTooLarge
 from chain.services import final
+from chain.services.alarms import raise_alarm
 
 _AT_ONCE = 100
 _WINDOW = 2000
@@ -28,30 +31,33 @@ def step(network: Network, cursor: ScanCursor) -> bool:
     if not behind:
         return False
     start = behind[0].from_block
-    reads = read_for(network, [row.address for row in behind], start, cursor.number)
     try:
+        reads = list(read_for(network, [row.address for row in behind], start, cursor.number))
         with transaction.atomic():
             _write(network, cursor, behind, reads)
-    except store.CursorMoved:
+    except RangeTooLarge as error:
+        raise_alarm(network, "block_unreadable", "for newly watched addresses", error.message)
+        return False
+    except (store.CursorMoved, store.OtherBlock):
+        # In the second case the head lane still holds the losing block; it walks back first.
         return False
     return True
 
 
-def read_for(network: Network, addresses: list[str], start: int, end: int) -> list[RangeRead]:
+def read_for(network: Network, addresses: list[str], start: int, end: int) -> Iterator[RangeRead]:
     """Transfers from and to `addresses` in a range that was read before, window by window."""
-    reads: list[RangeRead] = []
     window = _WINDOW
     while start <= end:
         upto = min(end, start + window - 1)
         try:
-            reads.append(_read_window(network, addresses, start, upto))
+            read = _read_window(network, addresses, start, upto)
         except RangeTooLarge as error:
             if window == 1:
                 raise
             window = max(1, min(error.suggested or window, window // 2))
             continue
+        yield read
         start = upto + 1
-    return reads
 
 
 def _read_window(network: Network, addresses: list[str], start: int, end: int) -> RangeRead:

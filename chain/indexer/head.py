@@ -12,7 +12,7 @@ from chain.models import Block, Network, Reorg, ScanCursor
 from chain.rpc import pool
 from chain.rpc.answers import Header
 from chain.rpc.client import Heads, Rpc
-from chain.rpc.errors import BadAnswer, FinalConflict, RangeTooLarge
+from chain.rpc.errors import AllProvidersFailed, BadAnswer, FinalConflict, RangeTooLarge
 from core import clock
 
 STEP = 40  # headers in one round
@@ -45,6 +45,9 @@ def step(network: Network) -> bool:
             _carry_out(network, cursor, plan)
     except store.CursorMoved:
         return True
+    except store.OtherBlock as error:
+        # Only a final block can stand above our own cursor: the node shows a head of another chain.
+        raise AllProvidersFailed([BadAnswer(f"the head contradicts final {error}")]) from None
     return True
 
 
@@ -97,7 +100,7 @@ def _walk_back(rpc: Rpc, cursor: ScanCursor, heads: Heads) -> Rewind:
 
 def _rewind_to(rpc: Rpc, common: Block, heads: Heads) -> Rewind:
     safe = selectors.final_head(rpc.network)
-    if safe and common.number < safe[0]:
+    if safe and common.number < safe[0] and rpc.header(safe[0]).hash != safe[1]:
         raise FinalConflict(f"the chain left us at block {common.number}, below final block {safe[0]}")
     newer = rpc.header_or_none(common.number + 1) if heads.latest.number > common.number else None
     return Rewind(common, newer.hash if newer else "")
@@ -133,7 +136,10 @@ def _rewind(network: Network, cursor: ScanCursor, plan: Rewind) -> None:
     common = plan.common
     touched = selectors.pending_keys(network)
     store.move_cursor(cursor, Header(common.number, common.hash, common.parent_hash, common.timestamp, None))
-    Block.objects.filter(network=network, number__gt=common.number, canonical=True).update(canonical=False)
+    # What stands above our own cursor was read by the safe lane, which may have passed us: it stays.
+    Block.objects.filter(
+        network=network, number__gt=common.number, number__lte=cursor.number, canonical=True
+    ).update(canonical=False)
     Reorg.objects.create(
         network=network,
         common_number=common.number,

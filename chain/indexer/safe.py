@@ -6,12 +6,19 @@ from chain import selectors
 from chain.indexer import catchup, store
 from chain.indexer.balances import complete_by_balances
 from chain.indexer.reading import RangeRead, read_range
-from chain.indexer.windows import shrink, widen
+from chain.indexer.windows import narrow, shrink, widen
 from chain.models import Block, Network, Provider, ScanCoverage, ScanCursor
 from chain.rpc import pool
 from chain.rpc.answers import Header
 from chain.rpc.client import Heads, Rpc
-from chain.rpc.errors import BadAnswer, FinalConflict, RangeTooLarge
+from chain.rpc.errors import (
+    AllProvidersFailed,
+    BadAnswer,
+    FinalConflict,
+    RangeTooLarge,
+    SilentOnRange,
+    Unreachable,
+)
 from chain.services import final
 from chain.services.alarms import raise_alarm
 from core import clock
@@ -32,6 +39,10 @@ def step(network: Network) -> bool:
         answer = pool.run(network, lambda rpc: _read(rpc, cursor))
     except RangeTooLarge as error:
         return shrink(cursor, error, asked=cursor.window)
+    except AllProvidersFailed as error:
+        if any(isinstance(cause, SilentOnRange) for cause in error.causes):
+            narrow(cursor)
+        raise
     if answer is None:
         return caught_up
     read, provider = answer
@@ -73,7 +84,10 @@ def _read(rpc: Rpc, cursor: ScanCursor) -> tuple[RangeRead, Provider] | None:
     start, end = cursor.number + 1, min(top.number, cursor.number + cursor.window)
     if rpc.header(start).parent_hash != cursor.hash:
         raise FinalConflict(f"block {start} does not follow final block {cursor.hash}")
-    read = read_range(rpc, start, end)
+    try:
+        read = read_range(rpc, start, end)
+    except Unreachable as error:
+        raise SilentOnRange(str(error)) from None
     again = rpc.headers([start, end])
     if again[0].parent_hash != cursor.hash or again[1].hash != read.last.hash:
         raise BadAnswer("the chain moved while it was read")

@@ -24,8 +24,17 @@ def shrink(cursor: ScanCursor, error: RangeTooLarge, asked: int) -> bool:
     if asked <= SMALLEST:
         raise_alarm(cursor.network, "block_unreadable", str(cursor.number + 1), error.message)
         return False
-    window = max(SMALLEST, min(error.suggested or asked, asked // 2))
+    _set(cursor, max(SMALLEST, min(error.suggested or asked, asked // 2)))
+    return True
+
+
+def narrow(cursor: ScanCursor) -> None:
+    """After a silence: half, down to a single block."""
+    if cursor.window > SMALLEST:
+        _set(cursor, cursor.window // 2)
+
+
+def _set(cursor: ScanCursor, window: int) -> None:
     ScanCursor.objects.filter(pk=cursor.pk, version=cursor.version).update(
         window=window, version=F("version") + 1
     )
-    return True

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import Any
 
 from eth_utils.address import to_checksum_address
@@ -14,12 +15,10 @@ _HEX = frozenset("0123456789abcdef")
 
 def quantity(value: Any, what: str) -> int:
     """A JSON-RPC quantity as int."""
-    if not isinstance(value, str) or not value.startswith("0x") or not 3 <= len(value) <= 66:
+    digits = value[2:].lower() if isinstance(value, str) and value.startswith("0x") else ""
+    if not 1 <= len(digits) <= 64 or not _HEX.issuperset(digits):
         raise BadAnswer(f"{what} is no quantity")
-    try:
-        return int(value, 16)
-    except ValueError:
-        raise BadAnswer(f"{what} is no quantity") from None
+    return int(digits, 16)
 
 
 def hexadecimal(value: Any, what: str) -> str:
@@ -59,13 +58,13 @@ class Header:
     @classmethod
     def read(cls, raw: Any) -> "Header":
         """Check a block object."""
-        fields = _object(raw, "block")
+        fields = an_object(raw, "block")
         fee = fields.get("baseFeePerGas")
         return cls(
             number=quantity(fields.get("number"), "block number"),
             hash=hash32(fields.get("hash"), "block hash"),
             parent_hash=hash32(fields.get("parentHash"), "parent hash"),
-            timestamp=datetime.fromtimestamp(quantity(fields.get("timestamp"), "timestamp"), UTC),
+            timestamp=instant(fields.get("timestamp"), "timestamp"),
             base_fee=None if fee is None else quantity(fee, "base fee"),
         )
 
@@ -85,7 +84,7 @@ class Log:
     @classmethod
     def read(cls, raw: Any) -> "Log":
         """Check a log object; a removed one is refused."""
-        fields = _object(raw, "log")
+        fields = an_object(raw, "log")
         topics = fields.get("topics")
         if fields.get("removed"):
             raise BadAnswer("a removed log")
@@ -127,7 +126,7 @@ class Receipt:
     @classmethod
     def read(cls, raw: Any, tx_hash: str) -> "Receipt":
         """Check a receipt object, asked for by `tx_hash`."""
-        fields = _object(raw, "receipt")
+        fields = an_object(raw, "receipt")
         receipt = cls(
             tx_hash=hash32(fields.get("transactionHash"), "receipt transaction"),
             block_number=quantity(fields.get("blockNumber"), "receipt block"),
@@ -136,7 +135,9 @@ class Receipt:
             gas_used=quantity(fields.get("gasUsed"), "gas used"),
             gas_price=quantity(fields.get("effectiveGasPrice", "0x0"), "gas price"),
             logs=tuple(
-                sorted((Log.read(log) for log in fields.get("logs") or []), key=lambda log: log.index)
+                sorted(
+                    (Log.read(log) for log in a_list(fields.get("logs"), "logs")), key=lambda log: log.index
+                )
             ),
         )
         if receipt.tx_hash != tx_hash:
@@ -144,6 +145,9 @@ class Receipt:
         here = (receipt.tx_hash, receipt.block_hash, receipt.block_number)
         if any((log.tx_hash, log.block_hash, log.block_number) != here for log in receipt.logs):
             raise BadAnswer("a receipt with logs from elsewhere")
+        if any(after.index != log.index + 1 for log, after in pairwise(receipt.logs)):
+            # The place of a log inside its transaction identifies it; a hole would move all that follow.
+            raise BadAnswer("a receipt with a log missing or twice")
         return receipt
 
     def ordinal(self, log: Log) -> int:
@@ -162,9 +166,7 @@ def _status(fields: dict[str, Any]) -> bool:
 
 def read_logs(raw: Any) -> list[Log]:
     """Check a list of logs: in order of the chain, none twice, one hash per block."""
-    if not isinstance(raw, list):
-        raise BadAnswer("logs are no list")
-    logs = sorted((Log.read(entry) for entry in raw), key=lambda log: log.place)
+    logs = sorted((Log.read(entry) for entry in a_list(raw, "logs")), key=lambda log: log.place)
     if len({log.place for log in logs}) != len(logs):
         raise BadAnswer("a log twice")
     one_hash_per_block(logs)
@@ -180,7 +182,23 @@ def one_hash_per_block(logs: Iterable[Log]) -> dict[int, str]:
     return hashes
 
 
-def _object(raw: Any, what: str) -> dict[str, Any]:
+def an_object(raw: Any, what: str) -> dict[str, Any]:
+    """A JSON object."""
     if not isinstance(raw, dict):
         raise BadAnswer(f"no {what}")
     return raw
+
+
+def a_list(raw: Any, what: str) -> list[Any]:
+    """A JSON array."""
+    if not isinstance(raw, list):
+        raise BadAnswer(f"{what} are no list")
+    return raw
+
+
+def instant(value: Any, what: str) -> datetime:
+    """Unix seconds, as an aware instant."""
+    try:
+        return datetime.fromtimestamp(quantity(value, what), UTC)
+    except (OverflowError, ValueError, OSError):
+        raise BadAnswer(f"{what} is no time") from None

@@ -6,7 +6,18 @@ from typing import Any
 
 from chain.models import Network, Provider
 from chain.rpc import transport
-from chain.rpc.answers import Header, Log, Receipt, address, hash32, hexadecimal, quantity, read_logs
+from chain.rpc.answers import (
+    Header,
+    Log,
+    Receipt,
+    a_list,
+    address,
+    an_object,
+    hash32,
+    hexadecimal,
+    quantity,
+    read_logs,
+)
 from chain.rpc.errors import BadAnswer, RpcError, WrongChain
 
 Tag = int | str
@@ -127,7 +138,7 @@ class Rpc:
         return {
             asked: Receipt.read(entry, asked)
             for asked, entry in zip(hashes, raw, strict=True)
-            if entry is not None and entry.get("blockHash") is not None
+            if entry is not None and not (isinstance(entry, dict) and entry.get("blockHash") is None)
         }
 
     def send_raw(self, raw: bytes) -> str:
@@ -154,9 +165,11 @@ class Rpc:
     def consuming_transaction(self, account: str, nonce: int, number: int) -> str | None:
         """Hash of the transaction in block `number` with which `account` used `nonce`."""
         block = self.call("eth_getBlockByNumber", block_param(number), True)
-        for entry in (block or {}).get("transactions", []):
-            if address(entry["from"], "from") == account and quantity(entry["nonce"], "nonce") == nonce:
-                return hash32(entry["hash"], "transaction hash")
+        for raw in a_list(an_object(block, "block").get("transactions"), "transactions"):
+            entry = an_object(raw, "transaction")
+            sender, used = address(entry.get("from"), "from"), quantity(entry.get("nonce"), "nonce")
+            if (sender, used) == (account, nonce):
+                return hash32(entry.get("hash"), "transaction hash")
         return None
 
 

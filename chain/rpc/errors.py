@@ -12,6 +12,10 @@ class Unreachable(RpcError):
     """Timeout, refused connection, HTTP error, rate limit: nothing is known about what the node did."""
 
 
+class SilentOnRange(Unreachable):
+    """The node answers, but not when asked for so many blocks: fewer are asked for next."""
+
+
 class BadAnswer(RpcError):
     """The node answered something that cannot be true or that it is not fit to answer now."""
 
@@ -91,5 +95,8 @@ def _error_string(data: str) -> str:
     body = data.removeprefix("0x")
     if not body.startswith("08c379a0") or len(body) < 8 + 128:
         return ""
-    length = int(body[72:136], 16)
-    return bytes.fromhex(body[136 : 136 + 2 * min(length, 200)]).decode("utf-8", "replace")
+    try:
+        length = int(body[72:136], 16)
+        return bytes.fromhex(body[136 : 136 + 2 * min(length, 200)]).decode("utf-8", "replace")
+    except ValueError:
+        return ""

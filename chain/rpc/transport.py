@@ -76,7 +76,7 @@ def _batch(url: str, asked: list[Request]) -> list[Any]:
         answers = _body_of(error)
     except (requests.RequestException, OSError) as error:
         raise Unreachable(type(error).__name__) from None
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         raise BadAnswer("not a JSON-RPC batch") from None
     if not isinstance(answers, list):
         _result("batch", answers)

@@ -45,17 +45,18 @@ def _pairs(network: Network) -> Iterator[list[Pair]]:
 
 def _differing(network: Network, pairs: list[Pair], number: int) -> list[Pair]:
     found = pool.run(network, lambda rpc: balances(rpc, pairs, number))
-    known = known_balances(pairs)
+    known = known_balances(pairs, number)
     return [pair for pair in pairs if pair in found and found[pair] != known[pair]]
 
 
 def _read_again(network: Network, addresses: list[str], cursor: ScanCursor) -> None:
     rows = WatchedAddress.objects.filter(network=network, address__in=addresses)
     start = min(row.from_block for row in rows)
-    reads = read_for(network, addresses, start, cursor.number)
-    with transaction.atomic():
-        events = [event for read in reads for event in store.finalize(store.keep_range(network, read))]
-        found = final.append(network, events)
+    found = 0
+    for read in read_for(network, addresses, start, cursor.number):
+        # Stored window by window: a long past that ends the task's time is not read in vain.
+        with transaction.atomic():
+            found += final.append(network, store.finalize(store.keep_range(network, read)))
     if found:
         raise_alarm(network, "logs_withheld", "audit", f"{found} final events were missing")
 

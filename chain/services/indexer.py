@@ -1,14 +1,19 @@
 """Reading the chain: one round of both lanes."""
 
+from datetime import timedelta
+
 from chain.indexer import head, safe
-from chain.models import Network, Reorg
+from chain.models import Alarm, Network, Reorg
 from chain.rpc.errors import AllProvidersFailed, FinalConflict
 from chain.selectors import final_head
+from chain.selectors import head as head_seen
 from chain.services.alarms import raise_alarm, resolve_alarm
 from core import clock
 
 # Steps in one turn; what is left is read in the next.
 _ROUNDS = 10
+# A head older than both is not believed to be the newest.
+_STALE, _STALE_BLOCKS = timedelta(minutes=15), 20
 
 
 def step(network: Network) -> bool:
@@ -23,12 +28,36 @@ def step(network: Network) -> bool:
         return False
     try:
         moved = head.step(network)
-        worked = safe.step(network) or moved
+    except AllProvidersFailed as error:
+        _explain(network, error)
+        # The head only shows. What is final is read all the same, unless the network is halted now.
+        if not network.halted_reason:
+            _read_final(network)
+        raise
+    worked = _read_final(network) or moved
+    resolve_alarm(network, "unreadable")
+    _watch_age(network)
+    return worked
+
+
+def _watch_age(network: Network) -> None:
+    """A node that repeats an old head looks healthy in every answer; only our own clock shows it."""
+    top = head_seen(network)
+    if top is None:
+        return
+    age = clock.now() - top[1]
+    if age <= max(_STALE, timedelta(seconds=_STALE_BLOCKS * network.block_time)):
+        resolve_alarm(network, "head_stands_still")
+    elif not Alarm.objects.filter(network=network, kind="head_stands_still", resolved_at=None).exists():
+        raise_alarm(network, "head_stands_still", detail=f"the newest block is {age} old")
+
+
+def _read_final(network: Network) -> bool:
+    try:
+        return safe.step(network)
     except AllProvidersFailed as error:
         _explain(network, error)
         raise
-    resolve_alarm(network, "unreadable")
-    return worked
 
 
 def read_all(network: Network) -> bool:
@@ -47,6 +76,7 @@ def _explain(network: Network, error: AllProvidersFailed) -> None:
 def halt(network: Network, reason: str) -> None:
     """Stop credits and payouts of a network; only a human starts it again."""
     Network.objects.filter(pk=network.pk, halted_reason="").update(halted_reason=reason[:300])
+    network.refresh_from_db(fields=["halted_reason"])
     top = final_head(network)
     Reorg.objects.create(
         network=network,

@@ -1,9 +1,13 @@
 """Writing to the chain: three rounds, each idempotent, each finding its work in the tables."""
 
+from collections.abc import Callable
+
 from django.db.models import DateTimeField, Exists, ExpressionWrapper, F, OuterRef
 
 from chain.models import Alarm, Call, Network, Sender
-from chain.services.alarms import raise_alarm
+from chain.rpc.errors import RpcError
+from chain.services.alarms import raise_alarm, resolve_alarm
+from chain.signing import SIGNER_FAILURES
 from chain.txm import assign, broadcast, bump, confirm
 from chain.txm.classify import SendAnswer
 from core import clock
@@ -30,7 +34,37 @@ def assign_due(network: Network) -> int:
     if _halted(network):
         return 0
     active = [sender for sender in _senders(network) if sender.state == "active"]
-    return sum(assign.assign_sender(network, sender) for sender in active)
+    _warn_of_orphans(network, [sender.purpose for sender in active])
+    return _for_each(network, active, assign.assign_sender)
+
+
+def _for_each(network: Network, senders: list[Sender], work: Callable[[Network, Sender], int]) -> int:
+    """`work` for every sender, even when it fails for one; the first failure is raised at the end."""
+    done = 0
+    failures: list[Exception] = []
+    for sender in senders:
+        try:
+            signed = work(network, sender)
+            if signed:
+                resolve_alarm(network, "signer_failed", sender.address)
+            done += signed
+        except RpcError as error:
+            failures.append(error)
+        except SIGNER_FAILURES as error:
+            raise_alarm(network, "signer_failed", sender.address, f"{type(error).__name__}: {error}")
+            failures.append(error)
+    if failures:
+        raise failures[0]
+    return done
+
+
+def _warn_of_orphans(network: Network, purposes: list[str]) -> None:
+    """Due calls that no active sender carries wait until a human acts, so a human is told."""
+    due = Call.objects.filter(network=network, outcome="waiting", next_try_at__lte=clock.now())
+    for purpose in due.exclude(purpose__in=purposes).values_list("purpose", flat=True).distinct():
+        raise_alarm(network, "no_active_sender", purpose, "calls are waiting and nobody may sign them")
+    for purpose in purposes:
+        resolve_alarm(network, "no_active_sender", purpose)
 
 
 def broadcast_due(network: Network) -> int:
@@ -47,16 +81,24 @@ def broadcast_due(network: Network) -> int:
 
 
 def send_due(network: Network) -> int:
-    """`assign_due`, then `broadcast_due`; returns how many transactions were made or sent."""
-    return assign_due(network) + broadcast_due(network)
+    """`assign_due`, then `broadcast_due`; returns how many transactions were made or sent.
+
+    What is signed goes out even when nothing new can be signed.
+    """
+    try:
+        made = assign_due(network)
+    except (RpcError, *SIGNER_FAILURES):
+        broadcast_due(network)
+        raise
+    return made + broadcast_due(network)
 
 
 def confirm_due(network: Network) -> int:
     """Follow receipts, close what is final, bump what waited too long; returns how many changed."""
+    _warn_of_margins(network)
     changed = confirm.confirm(network)
     if not _halted(network):
-        changed += sum(bump.bump_sender(network, sender) for sender in _senders(network))
-    _warn_of_margins(network)
+        changed += _for_each(network, _senders(network), bump.bump_sender)
     return changed
 
 
@@ -80,7 +122,12 @@ def send_and_confirm(network: Network, rounds: int = 20) -> bool:
     """Assign, broadcast and confirm until nothing changes, at most `rounds` times. True if anything did."""
     worked = False
     for _ in range(rounds):
-        if not (send_due(network) + confirm_due(network)):
+        try:
+            sent = send_due(network)
+        except (RpcError, *SIGNER_FAILURES):
+            confirm_due(network)
+            raise
+        if not (sent + confirm_due(network)):
             break
         worked = True
     return worked

@@ -1,6 +1,7 @@
 """Looking for receipts of our own hashes. A receipt is provisional until its block is final and read."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.db import transaction
 
@@ -9,14 +10,16 @@ from chain.indexer.store import OtherBlock, keep_block
 from chain.models import Attempt, Block, Network, Transaction
 from chain.rpc import pool
 from chain.rpc.answers import Header, Receipt
-from chain.rpc.client import Rpc
+from chain.rpc.client import Heads, Rpc
 from chain.rpc.errors import BadAnswer, NodeError, RpcError
 from chain.selectors import final_head
+from chain.services.alarms import raise_alarm
 from chain.txm import outcome
 from core import clock, crashpoints, transitions
 from core.actors import CHAIN
 
 _AT_ONCE = 100
+FinalHead = tuple[int, str, datetime]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +33,14 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What one node knows of our open transactions; `consumed` are nonces gone at the final head."""
+    """What one node knows of our open transactions.
+
+    `consumed` are nonces gone at the final head; `orphaned` those whose block was replaced by another.
+    """
 
     found: dict[int, Found]
     consumed: frozenset[int]
+    orphaned: frozenset[int]
 
 
 def confirm(network: Network) -> int:
@@ -51,18 +58,19 @@ def confirm(network: Network) -> int:
 
 def _confirm_some(network: Network, rows: list[Transaction]) -> int:
     safe = final_head(network)
-    limit = safe[0] if safe else -1
-    look = pool.run(network, lambda rpc: _look(rpc, rows, limit))
+    look = pool.run(network, lambda rpc: _look(rpc, rows, safe))
     return sum(_follow(network, row, look) for row in rows)
 
 
-def _look(rpc: Rpc, rows: list[Transaction], limit: int) -> Look:
+def _look(rpc: Rpc, rows: list[Transaction], safe: FinalHead | None) -> Look:
+    limit = safe[0] if safe else -1
     attempts = {attempt.hash: attempt for row in rows for attempt in row.attempts.all()}
     receipts = rpc.receipts(list(attempts))
     # Final by this node's own word, and read by the safe lane, so that logs come before outcomes.
-    limit = min(limit, rpc.heads().final.number)
-    numbers = sorted({receipt.block_number for receipt in receipts.values() if receipt.block_number <= limit})
-    headers = {header.number: header for header in rpc.headers(numbers)}
+    heads = rpc.heads()
+    limit = min(limit, heads.final.number)
+    numbers = {receipt.block_number for receipt in receipts.values() if receipt.block_number <= limit}
+    headers = _headers(rpc, numbers, heads, safe)
     found: dict[int, Found] = {}
     for tx_hash, receipt in receipts.items():
         header = headers.get(receipt.block_number)
@@ -72,7 +80,32 @@ def _look(rpc: Rpc, rows: list[Transaction], limit: int) -> Look:
         if attempt.transaction_id in found:
             raise BadAnswer("receipts for two attempts of one nonce")
         found[attempt.transaction_id] = Found(attempt, receipt, header)
-    return Look(found, _consumed(rpc, rows, found, limit))
+    return Look(found, _consumed(rpc, rows, found, limit), _replaced(rpc, rows, found, heads))
+
+
+def _headers(rpc: Rpc, numbers: set[int], heads: Heads, safe: FinalHead | None) -> dict[int, Header]:
+    """Headers by number, of a node that stands on the chain whose final blocks we read."""
+    ours = {safe[0]} if safe and safe[0] <= heads.latest.number else set()
+    headers = {header.number: header for header in rpc.headers(sorted(numbers | ours))}
+    if safe and ours and headers[safe[0]].hash != safe[1]:
+        raise BadAnswer(f"the node has another block {safe[0]} than the final one we read")
+    return {number: headers[number] for number in numbers}
+
+
+def _replaced(rpc: Rpc, rows: list[Transaction], found: dict[int, Found], heads: Heads) -> frozenset[int]:
+    """Only another block at the same height proves that ours is gone; a node behind proves nothing."""
+    gone = {row.pk: row for row in rows if row.state == "mined" and row.pk not in found}
+    heights = {row.mined_number for row in gone.values() if row.mined_number is not None}
+    known = rpc.headers(sorted(height for height in heights if height <= heads.latest.number))
+    hashes = {header.number: header.hash for header in known}
+    for row in gone.values():
+        number = row.mined_number or 0
+        if number <= heads.final.number and hashes.get(number) == row.mined_hash:
+            # Nothing is decided without the receipt; this node may have thrown it away.
+            raise_alarm(rpc.network, "receipt_missing", str(row.pk), f"{rpc} has block {number}")
+    return frozenset(
+        pk for pk, row in gone.items() if hashes.get(row.mined_number or 0, row.mined_hash) != row.mined_hash
+    )
 
 
 def _consumed(rpc: Rpc, rows: list[Transaction], found: dict[int, Found], limit: int) -> frozenset[int]:
@@ -92,7 +125,7 @@ def _follow(network: Network, row: Transaction, look: Look) -> int:
         return int(_mined(network, row.pk, found))
     if row.pk in look.consumed:
         return int(_consumed_by_other(network, row))
-    return int(row.state == "mined" and _orphaned(row.pk))
+    return int(row.pk in look.orphaned and _orphaned(row.pk))
 
 
 def _mined(network: Network, pk: int, found: Found) -> bool:
@@ -158,7 +191,8 @@ def _orphaned(pk: int) -> bool:
 
 def _consumed_by_other(network: Network, row: Transaction) -> bool:
     """Only a found foreign transaction, unknown receipts at all providers, proves that a nonce is lost."""
-    hashes = [attempt.hash for attempt in row.attempts.all()]
+    # Read now: a bump may have been signed, sent and mined since the row was loaded.
+    hashes = list(Attempt.objects.filter(transaction=row).values_list("hash", flat=True))
     foreign = None
     for provider in pool.providers(network):
         rpc = Rpc(network, provider)

@@ -4,9 +4,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from chain.models import Attempt, Network
-from chain.rpc.answers import quantity
+from chain.rpc.answers import a_list, an_object, quantity
 from chain.rpc.client import Rpc
-from chain.rpc.errors import BadAnswer
 
 _BLOCKS = 10
 _PERCENTILE = 50
@@ -42,15 +41,15 @@ def read_market(rpc: Rpc) -> Market:
     if network.legacy_fees:
         return Market(0, _bounded(network, quantity(rpc.call("eth_gasPrice"), "gas price")))
     history = rpc.call("eth_feeHistory", hex(_BLOCKS), "latest", [_PERCENTILE])
-    if not isinstance(history, dict) or not history.get("baseFeePerGas"):
-        raise BadAnswer("a fee history without base fees")
-    base_fee = quantity(history["baseFeePerGas"][-1], "base fee")
+    fees = a_list(an_object(history, "fee history").get("baseFeePerGas"), "base fees")
+    base_fee = quantity(fees[-1] if fees else None, "base fee")
     return Market(base_fee, _bounded(network, _middle_tip(history)))
 
 
 def _middle_tip(history: dict[str, Any]) -> int:
     # Empty blocks report a tip of zero and say nothing about the price.
-    tips = sorted(tip for row in history.get("reward") or [] if row and (tip := quantity(row[0], "tip")) > 0)
+    rows = [a_list(row, "tips") for row in a_list(history.get("reward") or [], "rewards")]
+    tips = sorted(tip for row in rows if row and (tip := quantity(row[0], "tip")) > 0)
     return tips[len(tips) // 2] if tips else 0
 
 

@@ -2,6 +2,7 @@
 
 from django.urls import include, path
 
+from core import converters  # noqa: F401  (registers `opaque`)
 from disputes.pages import views
 
 app_name = "disputes"
@@ -13,7 +14,7 @@ _room = [
     path("evidence/", views.add_evidence, name="evidence"),
     path("nothing-more/", views.nothing_more, name="nothing_more"),
     path("withdraw/", views.withdraw, name="withdraw"),
-    path("files/<str:file_id>/", views.download, name="file"),
+    path("files/<opaque:file_id>/", views.download, name="file"),
 ]
 
-urlpatterns = [path("<str:deal_id>/escrows/<str:escrow_id>/dispute/", include(_room))]
+urlpatterns = [path("<opaque:deal_id>/escrows/<opaque:escrow_id>/dispute/", include(_room))]

@@ -10,7 +10,18 @@ from core.models import Deadline
 from disputes import hashing, timing
 from disputes.locks import lock_dispute
 from disputes.models import Dispute, Involvement, Ruling
-from disputes.services.base import expect, involve, involved, move, move_ruling, note, require, staff, tell
+from disputes.services.base import (
+    expect,
+    involve,
+    involved,
+    move,
+    move_ruling,
+    note,
+    require,
+    staff,
+    tell,
+    tell_staff,
+)
 from disputes.states import DisputeState, RulingState
 from payments.models import Escrow
 from payments.services import chain_terms
@@ -69,7 +80,8 @@ def refuse(*, ruling_id: str, why: str, person: User) -> Ruling:
     move_ruling(ruling, RulingState.REFUSED, actor=staff(person), why=why, **facts)
     move(dispute, DisputeState.UNDER_REVIEW, actor=staff(person), why="ruling refused")
     note(dispute, person, "ruling.refused", ruling=ruling.pk, why=why)
-    tell(dispute, "dispute.under_review")
+    # The parties never learn that there was a proposal: to them the review just goes on.
+    tell_staff(dispute, "dispute.ruling_refused", ruling=ruling.pk)
     return ruling
 
 

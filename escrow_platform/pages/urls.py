@@ -1,6 +1,7 @@
 from django.conf import settings
 from django.urls import path
 
+from core import converters  # noqa: F401  (registers `opaque`)
 from escrow_platform.pages import demo_wallet, views
 
 urlpatterns = [
@@ -11,5 +12,5 @@ urlpatterns = [
 
 if settings.DEMO:
     urlpatterns.append(
-        path("deals/<str:deal_id>/escrows/<str:escrow_id>/demo-pay/", demo_wallet.pay, name="demo_pay")
+        path("deals/<opaque:deal_id>/escrows/<opaque:escrow_id>/demo-pay/", demo_wallet.pay, name="demo_pay")
     )

@@ -49,6 +49,8 @@ PLAN = Plan(
             (
                 *(PYTHON, "-m", "uvicorn", "escrow_platform.asgi:application"),
                 *("--host", "127.0.0.1", "--port", "{port}", "--timeout-graceful-shutdown", "3"),
+                # The application logs requests itself, without what opens doors.
+                "--no-access-log",
             ),
             serves_site=True,
         ),
@@ -77,6 +79,7 @@ PLAN = Plan(
 def environment(folder: str, port: int) -> Mapping[str, str]:
     """What the steps and processes find in their environment beside the services' addresses."""
     return {
+        "DJANGO_SETTINGS_MODULE": "escrow_platform.settings.local",
         "HOLDFAST_STATE": folder,
         "MEDIA_ROOT": f"{folder}/media",
         "SITE_URL": f"http://127.0.0.1:{port}",

@@ -1,10 +1,13 @@
 """Filters of lists: by status and by time. What is not a filter is refused, not ignored."""
 
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from typing import Any
 
 import django_filters
+from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
+from django_filters.fields import IsoDateTimeField
 from django_filters.filterset import FilterSet
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework.request import Request
@@ -18,6 +21,21 @@ _PAGING = ("cursor", "limit")
 _BOUNDS = {"gte": "at or after", "gt": "after", "lte": "at or before", "lt": "before"}
 
 
+class InstantField(IsoDateTimeField):
+    """RFC 3339; an instant that UTC has no year for is refused like any other that cannot be read."""
+
+    def to_python(self, value: Any) -> datetime | None:
+        found: datetime | None = super().to_python(value)
+        try:
+            return found and found.astimezone(UTC)
+        except OverflowError:
+            raise ValidationError(self.error_messages["invalid"], code="invalid") from None
+
+
+class InstantFilter(django_filters.IsoDateTimeFilter):
+    field_class = InstantField
+
+
 class CreatedFilter(FilterSet):
     """`created[gte]` and its three sisters, RFC 3339."""
 
@@ -25,7 +43,7 @@ class CreatedFilter(FilterSet):
 # Names with brackets cannot be class attributes.
 _declared: dict[str, Any] = CreatedFilter.declared_filters  # type: ignore[attr-defined]
 for _bound in _BOUNDS:
-    _declared[f"created[{_bound}]"] = django_filters.IsoDateTimeFilter(
+    _declared[f"created[{_bound}]"] = InstantFilter(  # type: ignore[no-untyped-call]
         field_name="created", lookup_expr=_bound
     )
 

@@ -55,7 +55,7 @@ class MilestoneInput(Strict):
 class PartyInput(Strict):
     """One side: the person who is invited, and where their money goes if you know it."""
 
-    email = serializers.EmailField()
+    email = serializers.EmailField(max_length=254)
     address = serializers.CharField(
         max_length=42,
         required=False,

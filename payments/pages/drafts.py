@@ -11,7 +11,7 @@ from django.shortcuts import redirect, render
 from accounts.models import User
 from core import files as stored_files
 from core.errors import DomainError
-from payments.agreement import Agreement, check, from_json
+from payments.agreement import MAX_MILESTONES, Agreement, check, from_json
 from payments.models import Deal, Party, Role
 from payments.pages import rules
 from payments.pages.access import Visit, for_party
@@ -132,7 +132,10 @@ def _with_extra_row(request: HttpRequest) -> Any:
     if request.POST.get("action") != "add_row":
         return request.POST
     data = request.POST.copy()
-    data["m-TOTAL_FORMS"] = str(int(data.get("m-TOTAL_FORMS") or 0) + 1)
+    total = data.get("m-TOTAL_FORMS", "")
+    # What is no number here is told by the forms themselves.
+    if total.isascii() and total.isdigit() and int(total[:4]) <= MAX_MILESTONES:
+        data["m-TOTAL_FORMS"] = str(int(total[:4]) + 1)
     return data
 
 

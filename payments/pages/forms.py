@@ -126,6 +126,7 @@ class DealForm(TermsForm):
     counterparty_email = forms.EmailField(
         label="E-mail of the other side",
         required=False,
+        max_length=254,
         help_text="Then only this person can take the other side. You get a link to send them.",
     )
     own_address = AddressField(

@@ -47,6 +47,9 @@ class DealSocket(AsyncJsonWebsocketConsumer):
         if self.group:
             await self.channel_layer.group_discard(self.group, self.channel_name)
 
+    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None, **_: Any) -> None:
+        """Nobody has anything to say here: whatever is sent is dropped unread."""
+
     async def deal_changed(self, event: dict[str, Any]) -> None:
         """Called by the channel layer for `payments.live.deal_changed`."""
         await self.send_json({"look": "again"})
@@ -54,4 +57,4 @@ class DealSocket(AsyncJsonWebsocketConsumer):
 
 @database_sync_to_async
 def _is_party(deal_id: str, user_id: str) -> bool:
-    return Party.objects.filter(deal_id=deal_id, user_id=user_id).exists()
+    return deal_id.isprintable() and Party.objects.filter(deal_id=deal_id, user_id=user_id).exists()

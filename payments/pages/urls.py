@@ -2,6 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, include, path
 
+from core import converters  # noqa: F401  (registers `opaque`)
 from payments.pages import actions, deals, drafts, escrows, receipts
 
 app_name = "deals"
@@ -25,7 +26,7 @@ _escrow: Routes = [
     path("receipt/", receipts.page, name="receipt"),
     path("receipt.pdf", receipts.pdf, name="receipt_pdf"),
     path("terms.json", escrows.terms_json, name="terms_json"),
-    path("files/<str:file_id>/", escrows.delivery_file, name="delivery_file"),
+    path("files/<opaque:file_id>/", escrows.delivery_file, name="delivery_file"),
 ]
 
 _deal: Routes = [
@@ -36,14 +37,14 @@ _deal: Routes = [
     path("counter/", drafts.counter, name="counter"),
     path("cancel/", deals.cancel, name="cancel"),
     path("terms/", deals.terms, name="terms"),
-    path("files/<str:file_id>/", deals.deal_file, name="file"),
-    path("escrows/<str:escrow_id>/", include(_escrow)),
+    path("files/<opaque:file_id>/", deals.deal_file, name="file"),
+    path("escrows/<opaque:escrow_id>/", include(_escrow)),
 ]
 
 urlpatterns: Routes = [
     path("", deals.my_deals, name="list"),
     path("new/", drafts.new, name="new"),
-    path("invitations/<str:token>/", deals.invitation, name="invitation"),
-    path("invitations/<str:token>/join/", deals.join, name="join"),
-    path("<str:deal_id>/", include(_deal)),
+    path("invitations/<slug:token>/", deals.invitation, name="invitation"),
+    path("invitations/<slug:token>/join/", deals.join, name="join"),
+    path("<opaque:deal_id>/", include(_deal)),
 ]

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from eth_utils.crypto import keccak
 
-from contracts.terms import Terms, TermsError, arbiters_hash
+from contracts.terms import SeatsError, Terms, TermsError, arbiters_hash, check_seats
 from core.errors import Invalid
 from core.money import parse
 from payments.agreement import Agreement
@@ -43,7 +43,8 @@ def write(escrow: Escrow, deal: Deal, agreement: Agreement, now: datetime) -> No
     terms = _terms(escrow, deal, agreement, policy)
     try:
         terms.check()
-    except TermsError as error:
+        check_seats(terms, escrow.arbiters, escrow.arbiters_threshold)
+    except (TermsError, SeatsError) as error:
         raise Invalid("terms_refused", f"The contract would refuse these terms: {error}.") from error
     escrow.terms = terms.to_json()
     escrow.chain_id_hash = terms.escrow_id

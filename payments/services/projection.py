@@ -11,6 +11,7 @@ from django.db import transaction
 from eth_abi.exceptions import DecodingError
 
 from chain.models import FinalEvent, Network
+from chain.services.alarms import raise_alarm, resolve_alarm
 from chain.services.final import final_events_after
 from contracts import events as chain_events
 from core import crashpoints
@@ -19,6 +20,7 @@ from payments.models import Escrow, ProjectionCursor
 from payments.services import decisions, deposits, outcomes, statuses
 
 log = structlog.get_logger(__name__)
+STUCK = "projection_stuck"
 
 _HANDLERS: dict[type, Callable[..., None]] = {
     chain_events.Decided: decisions.decided,
@@ -32,11 +34,21 @@ _HANDLERS: dict[type, Callable[..., None]] = {
 
 
 def project(network: Network, limit: int = 500) -> int:
-    """Apply up to `limit` waiting events; returns how many. Safe to run twice at once."""
+    """Apply up to `limit` waiting events; returns how many. Safe to run twice at once.
+
+    An event that cannot be applied stops the sequence, raises the alarm `projection_stuck` and the error.
+    """
     ProjectionCursor.objects.get_or_create(network=network)
     applied = 0
-    while applied < limit and _apply_next(network):
-        applied += 1
+    try:
+        while applied < limit and _apply_next(network):
+            applied += 1
+    except Exception as error:
+        # Every later event of the network waits behind this one: a person has to know.
+        raise_alarm(network, STUCK, detail=f"{type(error).__name__}: {error}")
+        raise
+    if applied:
+        resolve_alarm(network, STUCK)
     return applied
 
 

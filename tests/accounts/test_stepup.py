@@ -1,9 +1,12 @@
 """Before money leaves, the password is asked for again, and guessing it is bounded."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from threading import Barrier
 
 import pytest
 from django import forms
+from django.db import connection
 
 from accounts.models import StepUpFailure, User
 from accounts.stepup import MAX_FAILURES, REFUSED, WINDOW, StepUpMixin, confirm
@@ -65,3 +68,20 @@ def test_the_password_is_the_last_field_and_never_sent_back(bob):
     form = ReleaseForm({"amount": "1", "password": "guess"}, user=bob)
     assert list(form.fields) == ["amount", "password"]
     assert "guess" not in form.as_p()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_wrong_tries_sent_at_once_are_counted_one_by_one():
+    bob = User.objects.create_user("bob@example.com", PASSWORD)
+    together = Barrier(12)
+
+    def guess(number: int) -> bool:
+        together.wait()
+        try:
+            return confirm(User.objects.get(pk=bob.pk), f"guess {number}")
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(12) as pool:
+        assert not any(pool.map(guess, range(12)))
+    assert StepUpFailure.objects.count() == MAX_FAILURES

@@ -38,10 +38,11 @@ def stock(engine: Engine, units: int = 10**9) -> str:
 
 
 def order(
-    engine: Engine, key: str = "pay-1", units: int = 7, to: str = BOB, expect: int | None = None, **more: Any
-) -> Call:
-    """Order a token payout from the payout sender; `expect` another amount in the log than is sent."""
-    source = sender_of(engine).address
+    engine: Engine, key: str = "pay-1", units: int = 7, to: str = BOB, *, expect: int | None = None,
+    purpose: str = "payouts", **more: Any,
+) -> Call:  # fmt: skip
+    """Order a token payout from a sender; `expect` another amount in the log than is sent."""
+    source = sender_of(engine, purpose).address
     amount = units if expect is None else expect
     log = ExpectedLog(
         address=TEST_USDT_ADDRESS,
@@ -52,7 +53,7 @@ def order(
     with transaction.atomic():
         return order_call(
             network=engine.network,
-            purpose="payouts",
+            purpose=purpose,
             target=TEST_USDT_ADDRESS,
             data=erc20_transfer(to, units),
             gas_limit=100_000,

@@ -32,6 +32,7 @@ def test_a_duty_that_another_worker_has_is_left_to_it(engine: Engine) -> None:
         assert won
         index(engine.network.pk)
         assert ScanCursor.objects.get(lane="head").number == before
+        assert not Heartbeat.objects.exists(), "a duty that hangs in another worker must be seen to stop"
     index(engine.network.pk)
     assert ScanCursor.objects.get(lane="head").number == engine.chain.head
 

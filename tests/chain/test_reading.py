@@ -1,13 +1,16 @@
 """What nodes and reorgs do to a deposit: it is credited once, or not at all, or a human is told."""
 
+import contextlib
 from collections.abc import Iterator
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from chain import hooks, selectors
+from chain.indexer import safe
 from chain.models import (
     Alarm,
     Block,
@@ -23,15 +26,19 @@ from chain.models import (
     WatchedAddress,
 )
 from chain.rpc.errors import AllProvidersFailed
-from chain.services import audit, indexer
+from chain.services import audit, indexer, recovery
 from chain.services.final import final_events_after
 from contracts.artifacts import TEST_USDT_ADDRESS
 from contracts.calls import erc20_transfer
-from core.errors import Conflict
+from core.actors import Actor
+from core.errors import Conflict, Invalid
+from core.models import AuditEntry
 from tests.chain.fixtures import USDT, Engine
-from tests.chain.helpers import ALICE, BOB, events, owner_calls, stock, through, watched
+from tests.chain.helpers import ALICE, BOB, events, later, owner_calls, stock, through, watched
 from tests.chaos import rpcproxy
 from tests.chaos.rpcproxy import RpcProxy
+
+STAFF = Actor("staff", "op_1", "Olga")
 
 
 @pytest.fixture
@@ -357,10 +364,11 @@ def test_rate_limits_and_malformed_answers_lose_nothing(
     watched(engine)
     engine.chain.pay(ALICE, 5)
     engine.chain.mine(4)
-    proxy.on("eth_getLogs", fault, times=1)
+    proxy.on("eth_getLogs", fault)
     with pytest.raises(AllProvidersFailed):
         engine.index()
     assert events(engine) == []
+    proxy.heal()
     engine.index()
     assert events(engine) == ["transfer_in"]
 
@@ -463,3 +471,137 @@ def test_a_lane_far_behind_the_head_starts_again_at_the_final_head(engine: Engin
     assert events(engine) == ["transfer_in"]
     assert selectors.head(engine.network)[0] == engine.chain.head  # type: ignore[index]
     assert Block.objects.count() < 100
+
+
+def test_a_lane_that_stood_still_on_a_losing_branch_is_no_broken_finality(engine: Engine) -> None:
+    """The safe lane passed a head lane that held the loser: it walks back, and the network goes on."""
+    watched(engine)
+    engine.mine(3)
+    engine.chain.pay(ALICE, 5)
+    engine.mine()
+    assert _pending(engine) == [(5, 1)]
+    loser = ScanCursor.objects.get(lane="head")
+    engine.chain.reorg(1)
+    engine.chain.mine(5)
+    assert safe.step(engine.network)
+    top = selectors.final_head(engine.network)
+    assert top is not None
+    assert top[0] > loser.number
+    engine.index()
+    engine.network.refresh_from_db()
+    assert engine.network.halted_reason == ""
+    assert (_pending(engine), events(engine)) == ([], [])
+    assert not Block.objects.get(hash=loser.hash).canonical
+    assert Block.objects.get(hash=top[1]).canonical
+    engine.chain.pay(ALICE, 6)
+    engine.mine(5)
+    assert events(engine) == ["transfer_in"]
+
+
+def test_a_head_that_cannot_be_shown_does_not_keep_what_is_final_from_the_books(
+    engine: Engine, proxy: RpcProxy
+) -> None:
+    """D1: a receipt at the head is missing for hours; the safe lane reads on."""
+    watched(engine)
+    engine.chain.pay(ALICE, 5)
+    engine.mine()
+    tx_hash = engine.chain.pay(ALICE, 6)
+    engine.chain.mine(2)
+
+    def without(request: rpcproxy.Request, forward: rpcproxy.Forward) -> rpcproxy.Answer:
+        if request["params"] == [tx_hash]:
+            return rpcproxy.result(None)(request, forward)
+        return forward(request)
+
+    proxy.on("eth_getTransactionReceipt", without)
+    with pytest.raises(AllProvidersFailed):
+        engine.index()
+    assert events(engine) == ["transfer_in"]
+    assert "unreadable" in _alarms()
+    proxy.heal()
+    engine.mine(3)
+    assert events(engine) == ["transfer_in", "transfer_in"]
+
+
+def test_a_node_too_slow_for_a_wide_range_is_asked_for_fewer_blocks(engine: Engine, proxy: RpcProxy) -> None:
+    """D4: a timeout names no range, but the range may be why."""
+    watched(engine)
+    engine.mine(5)
+    engine.chain.pay(ALICE, 5)
+    engine.chain.mine(12)
+
+    def slow(request: rpcproxy.Request, forward: rpcproxy.Forward) -> rpcproxy.Answer:
+        asked = request["params"][0]
+        if int(asked["toBlock"], 16) - int(asked["fromBlock"], 16) >= 4:
+            raise rpcproxy.Drop
+        return forward(request)
+
+    proxy.on("eth_getLogs", slow)
+    ScanCursor.objects.update(window=16)
+    for _ in range(40):
+        with contextlib.suppress(AllProvidersFailed):
+            indexer.step(engine.network)
+    assert events(engine) == ["transfer_in"]
+
+
+def test_reading_by_others_during_the_audit_is_no_difference(engine: Engine, monkeypatch: Any) -> None:
+    """The comparison is of one block; what became final above it meanwhile is not part of it."""
+    watched(engine)
+    engine.chain.pay(ALICE, 5)
+    engine.mine(3)
+    asked = audit.balances
+
+    def slow(*args: Any) -> Any:
+        found = asked(*args)
+        engine.chain.pay(ALICE, 6)
+        engine.mine(4)
+        return found
+
+    monkeypatch.setattr(audit, "balances", slow)
+    assert audit.check_balances(engine.network) == 0
+    assert _alarms() == set()
+
+
+def test_a_head_that_stands_still_calls_a_human(engine: Engine) -> None:
+    engine.mine()
+    with later(3600):
+        indexer.step(engine.network)
+        assert "head_stands_still" in _alarms()
+    indexer.step(engine.network)
+    assert "head_stands_still" not in _alarms()
+
+
+def test_a_halted_network_is_resumed_by_a_person_with_a_reason(engine: Engine) -> None:
+    watched(engine)
+    engine.mine(3)
+    indexer.halt(engine.network, "a test")
+    engine.chain.pay(ALICE, 5)
+    engine.mine(4)
+    assert events(engine) == []
+    with pytest.raises(Invalid):
+        recovery.resume_network(network=engine.network, reason=" ", acting=STAFF)
+    recovery.resume_network(network=engine.network, reason="the node was repaired", acting=STAFF)
+    engine.index()
+    assert events(engine) == ["transfer_in"]
+    assert "halted" not in _alarms()
+    assert AuditEntry.objects.get(action="network.resumed").data["reason"] == "the node was repaired"
+
+
+def test_a_network_whose_nodes_still_contradict_what_is_final_is_not_resumed(
+    engine: Engine, proxy: RpcProxy
+) -> None:
+    engine.mine(3)
+    indexer.halt(engine.network, "a test")
+    top = selectors.final_head(engine.network)
+    assert top is not None
+    other = {**engine.chain.rpc("eth_getBlockByNumber", hex(top[0]), False), "hash": "0x" + "6" * 64}
+
+    def forged(request: rpcproxy.Request, forward: rpcproxy.Forward) -> rpcproxy.Answer:
+        if request["params"][0] == hex(top[0]):
+            return rpcproxy.result(other)(request, forward)
+        return forward(request)
+
+    proxy.on("eth_getBlockByNumber", forged)
+    with pytest.raises(Conflict):
+        recovery.resume_network(network=engine.network, reason="hope", acting=STAFF)
+    assert Network.objects.get().halted_reason

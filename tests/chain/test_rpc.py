@@ -12,7 +12,7 @@ from chain.services import networks
 from chain.txm.classify import SendAnswer, classify
 from core.netguard import NetworkInsideTransaction
 from tests.chain.fixtures import Engine
-from tests.chain.helpers import through
+from tests.chain.helpers import order, payouts, stock, through
 from tests.chaos import rpcproxy
 
 HASH, ADDRESS = "0x" + "ab" * 32, "0x00000000000000000000000000000000000A11cE"
@@ -20,6 +20,11 @@ RAW_LOG = {
     "address": ADDRESS.lower(), "topics": [HASH], "data": "0x", "blockNumber": "0x5", "blockHash": HASH,
     "transactionHash": HASH, "transactionIndex": "0x0", "logIndex": "0x2", "removed": False,
 }  # fmt: skip
+
+
+def _receipt(logs: list[dict[str, object]]) -> dict[str, object]:
+    return {"transactionHash": HASH, "blockNumber": "0x5", "blockHash": HASH, "status": "0x1",
+            "gasUsed": "0x1", "effectiveGasPrice": "0x1", "logs": logs}  # fmt: skip
 
 
 def test_no_retry_and_no_middleware_can_send_a_transaction_twice(engine: Engine) -> None:
@@ -73,8 +78,7 @@ def test_a_log_twice_or_two_hashes_for_a_block_make_the_answer_unusable() -> Non
 
 
 def test_a_receipt_must_be_the_one_asked_for_and_hold_only_its_own_logs() -> None:
-    raw = {"transactionHash": HASH, "blockNumber": "0x5", "blockHash": HASH, "status": "0x1",
-           "gasUsed": "0x1", "effectiveGasPrice": "0x1", "logs": [RAW_LOG]}  # fmt: skip
+    raw = _receipt([RAW_LOG])
     receipt = Receipt.read(raw, HASH)
     assert receipt.ordinal(Log.read(RAW_LOG)) == 0
     for change in ({"transactionHash": "0x" + "cd" * 32}, {"status": None}, {"status": "0x2"},
@@ -171,3 +175,38 @@ def test_a_worker_refuses_a_network_that_is_not_the_configured_one(engine: Engin
             proxy.on("eth_getBlockByNumber", rpcproxy.result(latest))
         with pytest.raises(networks.UnfitNode):
             networks.ensure_verified(Network.objects.get())
+
+
+@pytest.mark.parametrize(
+    ("method", "value"),
+    [("eth_getTransactionReceipt", "0x1"), ("eth_getBlockByNumber", [1]),
+     ("eth_feeHistory", {"baseFeePerGas": "x"}),
+     ("eth_feeHistory", {"baseFeePerGas": ["0x1"], "reward": [7]}),
+     ("eth_getBalance", {}), ("eth_getTransactionCount", "0x1_0")],
+)  # fmt: skip
+def test_an_answer_of_another_shape_is_a_bad_answer_and_the_next_node_is_asked(
+    engine: Engine, method: str, value: object
+) -> None:
+    """F30: it never ends the duty with a mistake of ours."""
+    stock(engine)
+    order(engine)
+    with rpcproxy.running_proxy(engine.chain.url) as proxy:
+        through(engine, proxy.url)
+        Provider.objects.create(network=engine.network, url=engine.chain.url + "/", priority=9)
+        proxy.on(method, rpcproxy.result(value))
+        engine.settle()
+    assert payouts(engine.chain) == [7]
+
+
+def test_an_instant_beyond_the_calendar_is_a_bad_answer() -> None:
+    far = "0x" + "f" * 40
+    header = {"number": "0x1", "hash": "0x" + "1" * 64, "parentHash": "0x" + "2" * 64, "timestamp": far}
+    with pytest.raises(BadAnswer):
+        Header.read(header)
+
+
+def test_a_receipt_with_a_hole_would_move_the_identity_of_what_follows() -> None:
+    whole, holed = ([{**RAW_LOG, "logIndex": hex(place)} for place in places] for places in ((3, 4), (3, 5)))
+    assert len(Receipt.read(_receipt(whole), HASH).logs) == 2
+    with pytest.raises(BadAnswer):
+        Receipt.read(_receipt(holed), HASH)

@@ -10,9 +10,19 @@ from eth_account import Account
 
 from chain import signing
 from chain.models import Alarm, Attempt, Call, Network, Transaction, TransferInclusion
+from chain.rpc.errors import AllProvidersFailed
+from chain.selectors import final_head
+from chain.services import recovery
 from chain.services import sender as engine_sender
+from chain.services.sweep import sweep
 from chain.signing import SignedTx
 from chain.tasks import send_due
+from chain.txm import confirm, outcome
+from contracts.artifacts import TEST_USDT_ADDRESS
+from contracts.calls import test_token_mint
+from core.actors import Actor
+from core.errors import Conflict
+from core.models import AuditEntry
 from tests.chain.fixtures import Engine
 from tests.chain.helpers import (
     BOB,
@@ -30,6 +40,8 @@ from tests.chain.helpers import (
 from tests.chaos import rpcproxy
 from tests.chaos.rpcproxy import RpcProxy
 from wallets.signers import resolve
+
+STAFF = Actor("staff", "op_1", "Olga")
 
 
 @pytest.fixture
@@ -49,6 +61,12 @@ def payout(engine: Engine) -> Call:
 
 def _alarms() -> set[str]:
     return set(Alarm.objects.filter(resolved_at=None).values_list("kind", flat=True))
+
+
+def _never_bumped(engine: Engine) -> None:
+    """However slow the machine: what is sent again is then the same bytes."""
+    Network.objects.update(bump_after_seconds=3600)
+    engine.network.refresh_from_db()
 
 
 def test_a_payout_is_sent_and_final(engine: Engine, payout: Call) -> None:
@@ -124,6 +142,7 @@ def test_a_lost_reply_after_acceptance_pays_once(engine: Engine, payout: Call, p
 def test_a_request_lost_on_the_way_is_sent_again_with_the_same_bytes(
     engine: Engine, payout: Call, proxy: RpcProxy
 ) -> None:
+    _never_bumped(engine)
     proxy.on("eth_sendRawTransaction", rpcproxy.drop_request, times=1)
     engine.send()
     engine.mine(4)
@@ -208,12 +227,12 @@ def test_nonce_too_low_then_reorged_then_mined_again_is_one_payout(engine: Engin
     assert events(engine).count("call:done") == 1
 
 
-def _foreign(engine: Engine, fee: int = 10**11) -> str:
+def _foreign(engine: Engine, fee: int = 10**11, nonce: int = 0) -> str:
     """Another transaction on our next nonce, signed with our key outside the product."""
     row = sender_of(engine)
     signed = resolve(row.key_ref).sign_transaction(
         {
-            "chainId": 31337, "nonce": 0, "to": BOB, "value": 1, "data": b"", "gas": 21_000,
+            "chainId": 31337, "nonce": nonce, "to": BOB, "value": 1, "data": b"", "gas": 21_000,
             "maxFeePerGas": fee, "maxPriorityFeePerGas": fee, "type": 2,
         }
     )  # fmt: skip
@@ -257,6 +276,7 @@ def test_replacement_underpriced_by_a_stranger_decides_nothing_but_alarms(
 @pytest.mark.parametrize("method", ["anvil_dropTransaction", "anvil_dropAllTransactions"])
 def test_dropped_transactions_are_sent_again_with_the_same_bytes(engine: Engine, method: str) -> None:
     """F15 and F16"""
+    _never_bumped(engine)
     stock(engine)
     for place in range(3):
         order(engine, f"pay-{place}", units=place + 1)
@@ -410,3 +430,150 @@ def test_deadline_work_goes_first(engine: Engine) -> None:
     engine.send()
     rows = Call.objects.order_by("transaction__nonce").values_list("idempotency_key", flat=True)
     assert list(rows) == ["soon", "late", "plain"]
+
+
+class _Broken:
+    """A signer that cannot sign."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+
+    def sign_transaction(self, tx: Mapping[str, Any]) -> SignedTx:
+        raise TimeoutError
+
+    def sign_digest(self, digest: bytes) -> bytes:
+        raise TimeoutError
+
+
+@pytest.mark.parametrize("trouble", ["silent signer", "wrong password", "no key"])
+def test_one_sender_that_cannot_sign_stops_neither_the_others_nor_what_is_signed(
+    engine: Engine, payout: Call, trouble: str
+) -> None:
+    engine_sender.assign_due(engine.network)
+    stuck, other = sender_of(engine), sender_of(engine, "deadlines")
+    assert stuck.pk < other.pk, "the broken one comes first"
+    engine.chain.send(TEST_USDT_ADDRESS, test_token_mint(other.address, 50))
+    engine.mine()
+    order(engine, "second", units=8)
+    order(engine, "deadline", units=9, purpose="deadlines")
+
+    def resolver(ref: str) -> signing.Signer:
+        if ref != stuck.key_ref:
+            return resolve(ref)
+        if trouble == "silent signer":
+            return _Broken(stuck.address)
+        raise ValueError("MAC mismatch") if trouble == "wrong password" else LookupError(ref)
+
+    signing.register_resolver(resolver)
+    try:
+        for _ in range(4):
+            engine.chain.mine(3)
+            sweep(engine.network)
+        assert sorted(payouts(engine.chain)) == [7, 9]
+        assert Alarm.objects.get(kind="signer_failed", resolved_at=None).subject == stuck.address
+        assert not Alarm.objects.filter(kind="signer_failed").exclude(subject=stuck.address).exists()
+    finally:
+        signing.register_resolver(resolve)
+    engine.settle()
+    assert sorted(payouts(engine.chain)) == [7, 8, 9]
+    assert _alarms() == set()
+
+
+def test_calls_that_no_active_sender_carries_call_a_human(engine: Engine) -> None:
+    stock(engine)
+    row = sender_of(engine)
+    outcome.freeze(row, "a test")
+    order(engine)
+    engine.send()
+    assert Alarm.objects.get(kind="no_active_sender", resolved_at=None).subject == "payouts"
+
+
+def test_a_node_that_is_behind_orphans_nothing(engine: Engine, payout: Call, proxy: RpcProxy) -> None:
+    """T4: absence decides nothing; only another block at the same height does."""
+    engine.send()
+    engine.mine()
+    engine.confirm()
+    assert only_transaction().state == "mined"
+    top = engine.chain.head
+
+    def behind(request: rpcproxy.Request, forward: rpcproxy.Forward) -> rpcproxy.Answer:
+        block = {"latest": hex(top - 2), "finalized": hex(top - 4)}.get(request["params"][0])
+        return forward({**request, "params": [block or request["params"][0], False]})
+
+    proxy.on("eth_getTransactionReceipt", rpcproxy.result(None))
+    proxy.on("eth_getBlockByNumber", behind)
+    engine.confirm()
+    assert only_transaction().state == "mined"
+    proxy.heal()
+    engine.settle()
+    assert payouts(engine.chain) == [7]
+
+
+def test_a_receipt_from_a_node_on_another_final_chain_decides_nothing(
+    engine: Engine, payout: Call, proxy: RpcProxy
+) -> None:
+    engine.send()
+    engine.mine(4)
+    number = final_head(engine.network)[0]  # type: ignore[index]
+
+    def other(request: rpcproxy.Request, forward: rpcproxy.Forward) -> rpcproxy.Answer:
+        answer = forward(request)
+        if request["params"][0] == hex(number):
+            answer["result"]["hash"] = "0x" + "7" * 64
+        return answer
+
+    proxy.on("eth_getBlockByNumber", other)
+    with pytest.raises(AllProvidersFailed):
+        engine.confirm()
+    assert Call.objects.get().outcome == "sent"
+    proxy.heal()
+    engine.settle()
+    assert Call.objects.get().outcome == "done"
+
+
+def test_a_bump_mined_while_another_worker_looked_is_not_a_strangers_transaction(
+    engine: Engine, payout: Call
+) -> None:
+    """T12: the slow worker does not know the bump's hash, and must not call it foreign."""
+    engine.send()
+    row = Transaction.objects.prefetch_related("attempts").select_related("sender__network").get()
+    assert len(row.attempts.all()) == 1
+    engine.chain.rpc("anvil_dropAllTransactions")
+    engine.chain.mine(4)
+    engine.index()
+    with later():
+        assert engine_sender.confirm_due(engine.network) == 1, "bumped"
+        engine_sender.broadcast_due(engine.network)
+    engine.chain.mine(4)
+    engine.index()
+    assert confirm._consumed_by_other(engine.network, row) == 0
+    assert (sender_of(engine).state, Call.objects.get().outcome) == ("active", "sent")
+    engine.settle()
+    assert Call.objects.get().outcome == "done"
+
+
+def test_a_frozen_sender_is_thawed_by_a_person_where_the_chain_is(engine: Engine, payout: Call) -> None:
+    """Two strange transactions: one on a nonce of ours, one beyond; the line goes on after both."""
+    engine_sender.assign_due(engine.network)
+    _foreign(engine)
+    _foreign(engine, nonce=1)
+    engine.mine(1)
+    engine.confirm()
+    order(engine, "next", units=8)
+    engine.send()
+    row = sender_of(engine)
+    assert row.state == "frozen"
+    with pytest.raises(Conflict):
+        recovery.thaw_sender(sender=row, reason="in haste", acting=STAFF)
+    engine.mine(4)
+    with pytest.raises(Conflict):
+        recovery.thaw_sender(sender=row, reason="our own is not decided yet", acting=STAFF)
+    engine.confirm()
+    assert Call.objects.get(pk=payout.pk).outcome == "needs_human"
+    recovery.thaw_sender(sender=row, reason="the key was used by hand", acting=STAFF)
+    row = sender_of(engine)
+    assert (row.state, row.next_nonce) == ("active", 2)
+    assert AuditEntry.objects.filter(action="sender.thawed").exists()
+    engine.settle()
+    assert payouts(engine.chain) == [8]
+    assert "sender_frozen" not in _alarms()

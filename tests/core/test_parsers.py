@@ -33,6 +33,16 @@ def test_brackets_inside_strings_are_not_depth() -> None:
     }
 
 
+@pytest.mark.parametrize("body", [rb'{"a": "\ud800"}', rb'{"\uDC00": 1}', rb'["\ud800\ud800"]'])
+def test_half_a_surrogate_pair_is_refused_before_anything_stores_or_repeats_it(body: bytes) -> None:
+    with pytest.raises(ParseError):
+        BoundedJSONParser().parse(BytesIO(body))
+
+
+def test_a_whole_pair_is_a_character() -> None:
+    assert BoundedJSONParser().parse(BytesIO(rb'["\ud83d\ude00", "\\ud800"]')) == ["😀", "\\ud800"]
+
+
 def test_depth_is_bounded() -> None:
     assert BoundedJSONParser().parse(BytesIO(b"[" * 32 + b"]" * 32))
     with pytest.raises(ParseError):

@@ -245,6 +245,17 @@ def test_a_refused_ruling_goes_back_with_reasons(people: Cast, under_review: Dis
     assert approve(again, people).state == "approved"
 
 
+def test_no_event_tells_the_parties_that_a_ruling_was_proposed_or_refused(
+    people: Cast, under_review: Dispute
+) -> None:
+    told = OutboxEvent.objects.filter(group_id=under_review.escrow.deal_id)
+    before = list(told.values_list("pk", flat=True))
+    ruling = propose(under_review, people)
+    rulings.refuse(ruling_id=ruling.pk, why=REASONS, person=people.lead)
+    assert list(told.values_list("pk", flat=True)) == before
+    assert OutboxEvent.objects.get(type="dispute.ruling_refused").owner_id == ""
+
+
 def test_below_the_four_eyes_amount_one_person_and_one_seat_suffice(
     people: Cast, small_under_review: Dispute
 ) -> None:

@@ -1,5 +1,6 @@
 """Where money could wait for ever or leave too early: every place has its exit."""
 
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -10,10 +11,10 @@ from chain.services import sender as engine_sender
 from contracts import calls
 from contracts.calls import Side
 from core import clock, deadlines
-from core.errors import Conflict
+from core.errors import Conflict, Invalid
 from core.models import AuditEntry
-from payments.models import Escrow, Order
-from payments.services import clocks, controls, escrows, orders, outcomes, payouts
+from payments.models import Escrow, EscrowPolicy, Order
+from payments.services import clocks, controls, deposits, escrows, orders, outcomes, payouts
 from tests.chain.fixtures import USDT
 from tests.payments.acts import (
     DAY,
@@ -61,7 +62,8 @@ def test_changes_after_the_first_last_instant_leave_the_seller_the_inspection_ti
     assert desk.state(escrow) == "funded"
     due = {wait.kind: wait.due_at for wait in deadlines.waiting(escrow.pk)}
     assert due[clocks.DELIVER] > clock.now() + 6 * DAY
-    assert due[clocks.UNDELIVERED] == desk.fresh(escrow).deliver_by > due[clocks.DELIVER]
+    assert due[clocks.UNDELIVERED] == desk.fresh(escrow).deliver_by
+    assert due[clocks.UNDELIVERED] > due[clocks.DELIVER]
     with pytest.raises(Conflict, match="not overdue"):
         payouts.take_back(escrow_id=escrow.pk, role="buyer", acting=actor(desk.cast.buyer))
 
@@ -129,7 +131,9 @@ def cancelled(desk: Desk) -> Escrow:
 
 
 @pytest.mark.parametrize("ended", [expired, cancelled])
-def test_late_money_that_a_seller_disputes_with_a_wallet_can_be_ruled(desk: Desk, ended) -> None:
+def test_late_money_that_a_seller_disputes_with_a_wallet_can_be_ruled(
+    desk: Desk, ended: Callable[[Desk], Escrow]
+) -> None:
     """Unruled, the chain's fallback would give the seller half of it."""
     escrow = ended(desk)
     paid_late(desk, escrow)
@@ -140,7 +144,9 @@ def test_late_money_that_a_seller_disputes_with_a_wallet_can_be_ruled(desk: Desk
 
 
 @pytest.mark.parametrize("ended", [expired, cancelled])
-def test_a_wallets_dispute_revives_nothing_when_it_is_withdrawn(desk: Desk, ended) -> None:
+def test_a_wallets_dispute_revives_nothing_when_it_is_withdrawn(
+    desk: Desk, ended: Callable[[Desk], Escrow]
+) -> None:
     escrow = ended(desk)
     before = desk.state(escrow)
     paid_late(desk, escrow)
@@ -158,6 +164,7 @@ def test_an_order_whose_nonce_was_lost_is_tried_again_when_a_person_says_so(desk
     engine_sender.assign_due(desk.engine.network)
     order = escrow.orders.get()
     carrier = Call.objects.get(pk=order.call_id).transaction
+    assert carrier is not None
     row = carrier.sender
     signed = resolve(row.key_ref).sign_transaction(
         {
@@ -227,6 +234,7 @@ def test_a_dispute_goes_out_before_payouts_that_were_ordered_earlier(desk: Desk)
     escrow = desk.funded(250 * USDT)
     dispute(desk, escrow)
     call = escrow.orders.get(kind="dispute").call
+    assert call is not None
     assert call.must_be_final_by == desk.fresh(escrow).deliver_by
 
 
@@ -238,3 +246,33 @@ def test_a_network_without_new_deals_is_still_watched(desk: Desk) -> None:
     tasks = {duty.task for duty in schedule.duties() if desk.engine.network.pk in duty.args}
     assert {"chain.index", "chain.send_due", "chain.confirm", "payments.tasks.project_network"} <= tasks
     assert escrow.state == "funded"
+
+
+def test_no_address_is_shown_when_a_seat_of_the_terms_is_one_of_the_parties(desk: Desk) -> None:
+    """A later milestone is opened with the seats of that day."""
+    later = desk.agreed(100 * USDT, 100 * USDT, opening="each").escrows.get(position=2)
+    policy = EscrowPolicy.objects.get()
+    EscrowPolicy.objects.update(seats=[to_checksum_address(SELLER_ADDRESS), *policy.seats[1:]])
+    with pytest.raises(Invalid, match="seat"):
+        escrows.open_escrow(escrow_id=later.pk, acting=actor(desk.cast.buyer))
+    assert desk.fresh(later).vault_address == ""
+
+
+def test_an_event_that_cannot_be_applied_calls_a_person_and_stops_no_other_duty(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from escrow_platform.sweep import sweep_once
+
+    deal = desk.proposed()
+    escrow = desk.agreed(250 * USDT).escrows.get()
+    desk.pay(escrow)
+    desk.engine.mine(5)
+    with monkeypatch.context() as broken:
+        broken.setattr(deposits, "received", lambda *_: 1 / 0)
+        with clock.travelled(6 * DAY):
+            assert sweep_once()
+    assert desk.state(deal) == "expired"
+    assert Alarm.objects.filter(kind="projection_stuck", resolved_at=None).exists()
+    desk.settle()
+    assert desk.state(escrow) == "funded"
+    assert not Alarm.objects.filter(kind="projection_stuck", resolved_at=None).exists()

@@ -2,6 +2,7 @@
 
 from django.urls import URLPattern, URLResolver
 
+from core.ids import new_id
 from payments.pages import urls
 from tests.payments.fixtures import Desk
 from tests.payments.pages.conftest import Clients, url
@@ -25,17 +26,11 @@ def _routes(patterns: list, prefix: str = "") -> dict[str, str]:
 ROUTES = {name: path for name, path in _routes(urls.urlpatterns).items() if "deal_id" in path}
 
 
-def _address(desk: Desk, path: str) -> str:
-    escrow = desk.agreed().escrows.get()
-    filled = path.replace("<str:deal_id>", escrow.deal_id).replace("<str:escrow_id>", escrow.pk)
-    return "/deals/" + filled.replace("<str:file_id>", "dlv_none")
-
-
 def _addresses(desk: Desk) -> dict[str, str]:
     escrow = desk.agreed().escrows.get()
-    escrow_page = {"<str:escrow_id>": escrow.pk, "<str:file_id>": "dlv_none"}
+    escrow_page = {"<opaque:escrow_id>": escrow.pk, "<opaque:file_id>": new_id("dvf")}
     return {
-        name: "/deals/" + _filled(path, {"<str:deal_id>": escrow.deal_id} | escrow_page)
+        name: "/deals/" + _filled(path, {"<opaque:deal_id>": escrow.deal_id} | escrow_page)
         for name, path in ROUTES.items()
     }
 

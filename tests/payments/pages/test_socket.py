@@ -61,6 +61,29 @@ def test_a_stranger_is_hung_up_on(desk: Desk) -> None:
     assert (heard["type"], heard["code"]) == ("websocket.close", 4404)
 
 
+def test_what_a_viewer_sends_is_dropped_and_the_line_stays_open(desk: Desk) -> None:
+    deal = desk.agreed()
+
+    async def chatter() -> dict:
+        line = await _dial(desk.cast.buyer, deal.pk)
+        for said in ({"text": "{"}, {"text": '{"type": "deal.changed"}'}, {"bytes": b"\x00"}):
+            await line.send_input({"type": "websocket.receive"} | said)
+        await get_channel_layer().group_send(live.group_name(deal.pk), {"type": "deal.changed"})
+        heard = await line.receive_output(5)
+        await line.send_input({"type": "websocket.disconnect", "code": 1000})
+        await line.wait(5)
+        return heard
+
+    assert json.loads(async_to_sync(chatter)()["text"]) == {"look": "again"}
+
+
+def test_an_address_with_a_zero_byte_is_a_strangers(desk: Desk) -> None:
+    async def listen() -> dict:
+        return await (await _dial(desk.cast.buyer, "deal_\x00")).receive_output(5)
+
+    assert async_to_sync(listen)()["code"] == 4404
+
+
 def test_a_broken_redis_does_not_break_a_release(desk: Desk, clients: Clients) -> None:
     escrow = desk.funded()
     with override_settings(CHANNEL_LAYERS=BROKEN):
