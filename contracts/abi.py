@@ -64,6 +64,14 @@ def decode_result(contract: str, name: str, data: bytes) -> tuple[Any, ...]:
     return decode(types, data)
 
 
+def decode_log(contract: str, topics: Sequence[bytes], data: bytes) -> tuple[str, dict[str, Any]] | None:
+    """The event's name and its fields, None when the contract has no such event."""
+    for item in load(contract).abi:
+        if item["type"] == "event" and topics and topic(contract, item["name"]) == bytes(topics[0]):
+            return item["name"], decode_event(contract, item["name"], topics, data)
+    return None
+
+
 def decode_event(contract: str, name: str, topics: Sequence[bytes], data: bytes) -> dict[str, Any]:
     """The fields of a log by name. Raises eth_abi's DecodingError, or ValueError for missing topics."""
     inputs = _entry(contract, "event", name)["inputs"]

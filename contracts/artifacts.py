@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from eth_abi.abi import encode
 from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
 
@@ -54,7 +55,7 @@ class Deployment:
 
 @cache
 def load(name: str) -> Artifact:
-    """The committed artifact of `Escrow`, `Vault` or `TestUSDT`. Raises FileNotFoundError otherwise."""
+    """The committed artifact of one of `build.TARGETS`, by its name. Raises FileNotFoundError otherwise."""
     raw = json.loads((_FOLDER / f"{name}.json").read_text())
     return Artifact(
         name=raw["name"],
@@ -80,9 +81,9 @@ def _first_child(parent: str) -> str:
     return to_checksum_address(keccak(b"\xd6\x94" + bytes.fromhex(parent[2:]) + b"\x01")[12:])
 
 
-def keyless_address(name: str) -> str:
-    """Where the keyless deployer puts this contract, on every network."""
-    return create2_address(KEYLESS_DEPLOYER, _SALT, keccak(load(name).bytecode))
+def keyless_address(name: str, arguments: bytes = b"") -> str:
+    """Where the keyless deployer puts this contract with these constructor arguments, on every network."""
+    return create2_address(KEYLESS_DEPLOYER, _SALT, keccak(load(name).bytecode + arguments))
 
 
 ESCROW_ADDRESS = keyless_address("Escrow")
@@ -93,6 +94,10 @@ VAULT_CODE_ADDRESS = _first_child(ESCROW_ADDRESS)
 
 TEST_USDT_ADDRESS = keyless_address("TestUSDT")
 """The test token, where a test network has it. Its owner is whoever signed the deployment."""
+
+_LENS_ARGUMENTS = encode(["address"], [ESCROW_ADDRESS])
+LENS_ADDRESS = keyless_address("Lens", _LENS_ARGUMENTS)
+"""Batched reads of the escrow contract, at the same address on every network. Nothing trusts it."""
 
 _CLONE_INIT_CODE = (
     bytes.fromhex("3d602d80600a3d3981f3363d3d373d3d3d363d73")
@@ -117,7 +122,10 @@ def expected_runtime_hashes() -> dict[str, bytes]:
 
 def deploy_transactions() -> list[Deployment]:
     """What deploys the product where the keyless deployer is. Anyone may send it; no argument, no key."""
-    return [_deployment("Escrow", expected_runtime_hashes()[ESCROW_ADDRESS])]
+    return [
+        _deployment("Escrow", expected_runtime_hashes()[ESCROW_ADDRESS]),
+        deploy_with("Lens", _LENS_ARGUMENTS, immutable=ESCROW_ADDRESS),
+    ]
 
 
 def deploy_test_token() -> Deployment:
@@ -125,11 +133,17 @@ def deploy_test_token() -> Deployment:
     return _deployment("TestUSDT", keccak(load("TestUSDT").runtime))
 
 
-def _deployment(name: str, runtime_hash: bytes) -> Deployment:
+def deploy_with(name: str, arguments: bytes, *, immutable: str) -> Deployment:
+    """A contract whose address depends on its encoded constructor arguments; `immutable` is the one address
+    that the constructor writes into its code."""
+    return _deployment(name, keccak(load(name).with_immutable(immutable)), arguments)
+
+
+def _deployment(name: str, runtime_hash: bytes, arguments: bytes = b"") -> Deployment:
     return Deployment(
         name=name,
         to=KEYLESS_DEPLOYER,
-        data=_SALT + load(name).bytecode,
-        address=keyless_address(name),
+        data=_SALT + load(name).bytecode + arguments,
+        address=keyless_address(name, arguments),
         runtime_hash=runtime_hash,
     )

@@ -25,6 +25,9 @@ class Target:
 TARGETS = (
     Target("Escrow", "Escrow.sol", "release"),
     Target("Vault", "Vault.sol", "release"),
+    Target("OperatorGate", "OperatorGate.sol", "release"),
+    Target("ArbiterSeat", "ArbiterSeat.sol", "release"),
+    Target("Lens", "Lens.sol", "release"),
     Target("TestUSDT", "TestUSDT.sol", "token"),
 )
 

@@ -1,8 +1,11 @@
 """Calldata of every action. All calls but the token's go to `ESCROW_ADDRESS` and carry the full terms."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
+
+from eth_utils.crypto import keccak
 
 from contracts import abi
 from contracts.terms import Terms
@@ -27,6 +30,78 @@ class LegKind(IntEnum):
     RELEASE = 0
     REFUND = 1
     FEE = 2
+
+
+class Signers(IntEnum):
+    """Who signs a message that anyone submits."""
+
+    BUYER = 1
+    SELLER = 2
+    BOTH = 3
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Act:
+    """An action as a party signs it: the function's name and its arguments after the terms, zero where there
+    are fewer. `relayed` names which ones exist."""
+
+    action: str
+    first: int = 0
+    second: int = 0
+
+    @property
+    def action_hash(self) -> bytes:
+        """How the contract and the signed message carry the name."""
+        return keccak(text=self.action)
+
+
+class relayed:
+    """Every act that a party can sign. Both sign `extend`; both or the seller `cancel`."""
+
+    @staticmethod
+    def pay(*, to_seller: int, to_buyer: int) -> Act:
+        """The buyer gives to the seller or the seller to the buyer, base units."""
+        return Act(action="pay", first=to_seller, second=to_buyer)
+
+    @staticmethod
+    def mark_delivered() -> Act:
+        """The seller."""
+        return Act(action="markDelivered")
+
+    @staticmethod
+    def reopen_delivery() -> Act:
+        """The buyer."""
+        return Act(action="reopenDelivery")
+
+    @staticmethod
+    def extend(*, until: int) -> Act:
+        """Both, at most 400 days from now."""
+        return Act(action="extend", first=until)
+
+    @staticmethod
+    def cancel() -> Act:
+        """The seller, or both."""
+        return Act(action="cancel")
+
+    @staticmethod
+    def dispute(*, side: Side | int, evidence_hash: bytes) -> Act:
+        """That side."""
+        return Act(action="dispute", first=int(side), second=int.from_bytes(evidence_hash, "big"))
+
+    @staticmethod
+    def withdraw_dispute() -> Act:
+        """The side that opened it."""
+        return Act(action="withdrawDispute")
+
+    @staticmethod
+    def appeal(*, side: Side | int) -> Act:
+        """That side."""
+        return Act(action="appeal", first=int(side))
+
+    @staticmethod
+    def rescue(*, token: str) -> Act:
+        """The buyer, for money on a network that is not the escrow's own. Signed with left 0 and seq 0."""
+        return Act(action="rescue", first=int(token, 16))
 
 
 def pay(terms: Terms, *, to_seller: int, to_buyer: int, left: int) -> bytes:
@@ -105,6 +180,37 @@ def settle(
 ) -> bytes:
     """Divides the remainder as both parties signed (`rulings.settlement_digest`). Anyone."""
     return _call("settle", terms, (to_seller, to_buyer, deadline), buyer_signature, seller_signature)
+
+
+def extend(terms: Terms, *, until: int) -> bytes:
+    """Moves the end of the running clock to `until`, unix seconds. The operator, at most 14 days in all; both
+    parties by `relay`."""
+    return _call("extend", terms, until)
+
+
+def cancel(terms: Terms) -> bytes:
+    """Ends it before anything was decided: everything to the buyer, now and later. The seller, the operator
+    while nothing is disputed; both parties by `relay`."""
+    return _call("cancel", terms)
+
+
+def appeal(terms: Terms, *, side: Side | int) -> bytes:
+    """A new round on behalf of `side`, once per side, until 14 days before the fallback."""
+    return _call("appeal", terms, int(side))
+
+
+def relay(
+    terms: Terms,
+    *,
+    act: Act,
+    signers: Signers | int,
+    deadline: int,
+    buyer_signature: bytes = b"",
+    seller_signature: bytes = b"",
+) -> bytes:
+    """Does what a party signed (`rulings.act_digest`), or both. Anyone."""
+    parts = (act.action_hash, act.first, act.second, deadline, int(signers))
+    return _call("relay", terms, parts, buyer_signature, seller_signature)
 
 
 def pay_leg(terms: Terms, *, kind: LegKind | int) -> bytes:

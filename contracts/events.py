@@ -140,6 +140,34 @@ class DisputeWithdrawn(EscrowEvent):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Appealed(EscrowEvent):
+    """`side` appealed, or the operator for it: rulings bind `round` now."""
+
+    name: ClassVar[str] = "Appealed"
+    by: str
+    side: Side
+    round: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Extended(EscrowEvent):
+    """The running clock now ends at `until`. By the zero address: both parties signed."""
+
+    name: ClassVar[str] = "Extended"
+    by: str
+    until: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Cancelled(EscrowEvent):
+    """The terms are dead; what the vault held and whatever comes is the buyer's (`Rescued`). By the zero
+    address: both parties signed."""
+
+    name: ClassVar[str] = "Cancelled"
+    by: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Ruled(EscrowEvent):
     """Which ruling the `Decided` of the same transaction executed."""
 
@@ -186,6 +214,9 @@ _ESCROW_EVENTS: dict[str, type[EscrowEvent]] = {
         DeliveryReopened,
         Disputed,
         DisputeWithdrawn,
+        Appealed,
+        Extended,
+        Cancelled,
         Ruled,
         Rescued,
     )
@@ -200,6 +231,7 @@ _FIELD_KINDS: dict[tuple[str, str], Any] = {
     ("Decided", "how"): How,
     ("LegPaid", "kind"): LegKind,
     ("Disputed", "side"): Side,
+    ("Appealed", "side"): Side,
     ("DisputeWithdrawn", "status"): Status,
     ("Announced", "terms"): Terms.from_abi,
 }

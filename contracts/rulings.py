@@ -8,6 +8,7 @@ from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
 
 from contracts.artifacts import ESCROW_ADDRESS
+from contracts.calls import Act
 from contracts.terms import Terms, sorted_seats
 
 DOMAIN_NAME = "Holdfast Escrow"
@@ -33,6 +34,33 @@ _SETTLEMENT_FIELDS = (
     ("seq", "uint256"),
     ("deadline", "uint256"),
 )
+
+_ACT_FIELDS = (
+    ("id", "bytes32"),
+    ("action", "string"),
+    ("first", "uint256"),
+    ("second", "uint256"),
+    ("left", "uint256"),
+    ("seq", "uint256"),
+    ("deadline", "uint256"),
+)
+
+
+def act_digest(
+    terms: Terms, act: Act, *, left: int, seq: int, deadline: int, chain_id: int | None = None
+) -> bytes:
+    """What a party signs to act without a transaction of its own (`calls.relayed`). It dies with the next
+    change of the escrow. A rescue has left 0, seq 0 and the chain id where the money is."""
+    values = (terms.struct_hash(), act.action_hash, act.first, act.second, left, seq, deadline)
+    return _digest(terms, "Act", _ACT_FIELDS, values, chain_id)
+
+
+def act_typed_data(
+    terms: Terms, act: Act, *, left: int, seq: int, deadline: int, chain_id: int | None = None
+) -> dict[str, Any]:
+    """The same message as a wallet shows it (`eth_signTypedData_v4`)."""
+    values = (terms.escrow_id, act.action, act.first, act.second, left, seq, deadline)
+    return _typed_data(terms, "Act", _ACT_FIELDS, values, chain_id)
 
 
 def ruling_digest(
@@ -114,14 +142,25 @@ def domain_separator(chain_id: int) -> bytes:
     )
 
 
-def _digest(terms: Terms, name: str, fields: Sequence[tuple[str, str]], values: Sequence[Any]) -> bytes:
+def _digest(
+    terms: Terms,
+    name: str,
+    fields: Sequence[tuple[str, str]],
+    values: Sequence[Any],
+    chain_id: int | None = None,
+) -> bytes:
     type_text = f"{name}({','.join(f'{kind} {field}' for field, kind in fields)})"
-    struct = keccak(keccak(text=type_text) + encode([kind for _, kind in fields], values))
-    return keccak(b"\x19\x01" + domain_separator(terms.home_chain_id) + struct)
+    kinds = ["bytes32" if kind == "string" else kind for _, kind in fields]  # a string goes in as its hash
+    separator = domain_separator(terms.home_chain_id if chain_id is None else chain_id)
+    return keccak(b"\x19\x01" + separator + keccak(keccak(text=type_text) + encode(kinds, values)))
 
 
 def _typed_data(
-    terms: Terms, name: str, fields: Sequence[tuple[str, str]], values: Sequence[Any]
+    terms: Terms,
+    name: str,
+    fields: Sequence[tuple[str, str]],
+    values: Sequence[Any],
+    chain_id: int | None = None,
 ) -> dict[str, Any]:
     domain = (
         ("name", "string"),
@@ -135,7 +174,7 @@ def _typed_data(
         "domain": {
             "name": DOMAIN_NAME,
             "version": DOMAIN_VERSION,
-            "chainId": terms.home_chain_id,
+            "chainId": terms.home_chain_id if chain_id is None else chain_id,
             "verifyingContract": ESCROW_ADDRESS,
         },
         "message": {

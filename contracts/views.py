@@ -45,7 +45,7 @@ def decode_slot(answer: bytes) -> State | None:
 
 
 def unpack_slot(packed: int) -> State:
-    """Splits a non-zero slot into its fields; the layout is that of `src/Slots.sol`."""
+    """Splits a slot into its fields; the layout is that of `src/Slots.sol`."""
     values = {}
     for name, width in _LAYOUT:
         values[name] = packed & ((1 << width) - 1)
@@ -60,9 +60,8 @@ def state_of(terms: Terms) -> bytes:
 
 def decode_state(answer: bytes) -> tuple[State, bool]:
     """(state, settled)."""
-    fields, settled = abi.decode_result("Escrow", "stateOf", answer)
-    names = [name for name, _ in _LAYOUT]
-    return _state(dict(zip(names, fields, strict=True))), settled
+    packed, settled = abi.decode_result("Escrow", "stateOf", answer)
+    return unpack_slot(packed), settled
 
 
 def check(terms: Terms) -> bytes:
@@ -111,8 +110,9 @@ def decode_address(answer: bytes) -> str:
 
 
 def explain_error(data: bytes) -> str | None:
-    """The name of the contract's error in revert data, None when it is not one of the contract's."""
-    return abi.error_selectors("Escrow").get(bytes(data[:4]))
+    """The name of the error in revert data, None when it is neither the escrow contract's nor the gate's."""
+    selector = bytes(data[:4])
+    return abi.error_selectors("Escrow").get(selector) or abi.error_selectors("OperatorGate").get(selector)
 
 
 _LAYOUT = (

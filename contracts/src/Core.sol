@@ -9,7 +9,7 @@ import {CANCELLED, Slot, Slots} from "./Slots.sol";
 import {Fault, Terms, TermsLib} from "./Terms.sol";
 import {Vault} from "./Vault.sol";
 
-/// @notice How a part was decided.
+/// @notice How a part was decided. Travels with who did it, in one word: who << 8 | how.
 library How {
     uint8 internal constant PAY = 1;
     uint8 internal constant CLAIM_DELIVERED = 2;
@@ -18,6 +18,10 @@ library How {
     uint8 internal constant RULING = 5;
     uint8 internal constant SETTLEMENT = 6;
     uint8 internal constant FALLBACK = 7;
+
+    function by(uint8 how, address who) internal pure returns (uint256) {
+        return uint256(uint160(who)) << 8 | how;
+    }
 }
 
 /// @notice Kinds of payout leg.
@@ -100,11 +104,6 @@ abstract contract Core is IEscrow, ReentrancyGuardTransient {
         return Clones.predictDeterministicAddress(VAULT, id, address(this));
     }
 
-    /// Nothing was ever decided, marked or disputed.
-    function _untouched(Terms calldata t, Slot s) internal pure returns (bool) {
-        return s.seq() == 0 && s.left() == t.amount();
-    }
-
     /// What the vault holds beyond legs that are still owed.
     function _free(Terms calldata t, bytes32 id, address vault, Slot s) internal view returns (uint256) {
         return _beyondDebt(id, s, _balanceOf(t.token(), vault));
@@ -130,7 +129,7 @@ abstract contract Core is IEscrow, ReentrancyGuardTransient {
     }
 
     /// What the vault holds. Where a decision stands whatever it holds, nothing is what the token does not tell.
-    function _held(Terms calldata t, address vault, bool strict) private view returns (uint256) {
+    function _held(Terms calldata t, address vault, bool strict) internal view returns (uint256) {
         if (strict) return _balanceOf(t.token(), vault);
         (bool known, uint256 balance) = _tryBalance(t.token(), vault);
         return known ? balance : 0;
@@ -155,8 +154,18 @@ abstract contract Core is IEscrow, ReentrancyGuardTransient {
 
     /// Stores a change that does not settle. Whoever reads the events learns the terms from the first of them.
     function _save(Terms calldata t, bytes32 id, Slot s) internal {
-        if (!s.stored()) emit Announced(id, t);
+        if (!s.stored()) _announce(t, id);
         _slots[id] = s.withStored();
+    }
+
+    /// Emits `Announced(id, t)`: the words are copied as they are, which the compiler would do one by one.
+    function _announce(Terms calldata t, bytes32 id) internal {
+        bytes32 topic = Announced.selector;
+        assembly ("memory-safe") {
+            let m := mload(0x40)
+            calldatacopy(m, t, 0xe0)
+            log2(m, 0xe0, topic, id)
+        }
     }
 
     /// Code is always read before CREATE2, which would burn all gas where there is some; for an escrow without a slot
@@ -175,7 +184,7 @@ abstract contract Core is IEscrow, ReentrancyGuardTransient {
         Slot s,
         uint256 toSeller,
         uint256 toBuyer,
-        uint8 how,
+        uint256 how,
         bool strict
     ) internal {
         if (gasleft() < DECIDE_GAS) revert NotEnoughGas();
@@ -204,7 +213,7 @@ abstract contract Core is IEscrow, ReentrancyGuardTransient {
             if (strict && _balanceOf(t.token(), vault) < unpaid) revert NotFunded();
             _owe(id, legs, unpaid, left != 0);
         }
-        emit Decided(id, msg.sender, how, legs.release, legs.refund, legs.fee, left, legs.paid);
+        emit Decided(id, address(uint160(how >> 8)), uint8(how), legs.release, legs.refund, legs.fee, left, legs.paid);
     }
 
     function _saveRest(Terms calldata t, bytes32 id, Slot s, uint256 toSeller) private {
@@ -288,5 +297,10 @@ abstract contract Core is IEscrow, ReentrancyGuardTransient {
         if (kind == Leg.RELEASE) return t.seller();
         if (kind == Leg.REFUND) return t.buyer();
         return t.feeTo();
+    }
+
+    function _isOperator(Terms calldata t, address who) internal pure returns (bool) {
+        address operator = t.operator();
+        return operator != address(0) && who == operator;
     }
 }

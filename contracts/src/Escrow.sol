@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
+import {Actions} from "./Actions.sol";
 import {How} from "./Core.sol";
-import {Messages, Ruling, Settlement} from "./Messages.sol";
-import {Recovery} from "./Recovery.sol";
+import {Act, Messages, Relayed, Ruling, Settlement} from "./Messages.sol";
 import {Signatures} from "./Signatures.sol";
-import {BUYER, DELIVERED, DISPUTED, OPEN, SELLER, Slot, State} from "./Slots.sol";
+import {BUYER, DELIVERED, DISPUTED, OPEN, SELLER, Slot} from "./Slots.sol";
 import {Terms, TermsLib} from "./Terms.sol";
 
 /// @title Escrow
@@ -14,62 +14,106 @@ import {Terms, TermsLib} from "./Terms.sol";
 ///
 /// Funding is a plain transfer to `vaultOf(idOf(terms))`. Every action takes the full terms, because only their hash
 /// is known here. Clocks: acting in time means block time <= end; a claim needs block time > end.
-contract Escrow is Recovery {
+contract Escrow is Actions {
     using TermsLib for Terms;
 
-    uint256 internal constant MAX_REOPENS = 3;
-    uint256 internal constant MAX_DISPUTES = 2;
-    /// A side that withdraws its dispute gives the other at least this long to open its own.
-    uint256 internal constant MIN_CLOCK = 1 days;
     /// Below this an item of a batch is not started: see `NotEnoughGas`.
     uint256 internal constant ITEM_GAS = 330_000;
 
-    // ---- paying --------------------------------------------------------------------------------------------
+    // ---- what buyer, seller and operator do: the caller's own, see `relay` for signed ones --------------------
 
     /// @notice Decides a part. The buyer gives to the seller, the seller to the buyer, the operator either; the
     /// parties also while disputed (they concede). `left` is the remainder that the caller saw.
     function pay(Terms calldata t, uint256 toSeller, uint256 toBuyer, uint256 left) external nonReentrant {
-        (bytes32 id, address vault, Slot s) = _open(t);
-        if (!_mayPay(t, toSeller, toBuyer, s.status())) revert NotAllowed();
-        if (s.left() != left) revert LeftChanged(s.left());
-        if (toSeller > left || toBuyer > left - toSeller || (toSeller | toBuyer) == 0) revert WrongAmount();
-        _decide(t, id, vault, s, toSeller, toBuyer, How.PAY, true);
+        _payPart(t, msg.sender, toSeller, toBuyer, left);
     }
-
-    function _mayPay(Terms calldata t, uint256 toSeller, uint256 toBuyer, uint256 status)
-        private
-        view
-        returns (bool)
-    {
-        if (msg.sender == t.buyer()) return toBuyer == 0;
-        if (msg.sender == t.seller()) return toSeller == 0;
-        return _isOperator(t) && status != DISPUTED;
-    }
-
-    // ---- delivery ------------------------------------------------------------------------------------------
 
     /// @notice Starts the inspection clock at this block's time. Seller or operator, funded, up to `deliverBy`.
     function markDelivered(Terms calldata t) external nonReentrant {
-        (bytes32 id, address vault, Slot s) = _open(t);
-        if (msg.sender != t.seller() && !_isOperator(t)) revert NotAllowed();
-        if (s.status() != OPEN) revert WrongStatus();
-        if (block.timestamp > s.deliverBy()) revert TooLate();
-        _requireFunded(t, id, vault, s);
-        _save(t, id, s.withStatus(DELIVERED).withStamp(block.timestamp).next());
-        emit Delivered(id, msg.sender, block.timestamp + t.inspection());
+        _markDelivered(t, msg.sender);
     }
 
     /// @notice Stops the inspection: changes are wanted. Buyer or operator, at most three times.
     function reopenDelivery(Terms calldata t) external nonReentrant {
+        _reopenDelivery(t, msg.sender);
+    }
+
+    /// @notice Moves the end of the running clock to `until`. The operator, at most 14 days in all; without that bound
+    /// both parties, by `relay`.
+    function extend(Terms calldata t, uint256 until) external nonReentrant {
+        _extend(t, msg.sender, false, until);
+    }
+
+    /// @notice Ends it before anything was decided: everything to the buyer, now and later. The seller, the operator
+    /// while nothing is disputed, or both parties by `relay`.
+    function cancel(Terms calldata t) external nonReentrant {
+        _cancel(t, msg.sender, false);
+    }
+
+    /// @notice Freezes the running clock on behalf of `side` (0 buyer, 1 seller), who must be the caller, or the
+    /// caller is the operator. Funded, the clock not over, at most two per side.
+    function dispute(Terms calldata t, uint8 side, bytes32 evidenceHash) external nonReentrant {
+        _dispute(t, msg.sender, side, evidenceHash);
+    }
+
+    /// @notice Back to the state before, with the seconds that were left, but at least a day. The side that opened
+    /// it; the operator only what the operator opened, or it could lift a dispute that protects a party from it.
+    /// Not after the arbitration period: then the fallback is anyone's to claim, and nobody's to dodge.
+    function withdrawDispute(Terms calldata t) external nonReentrant {
+        _withdrawDispute(t, msg.sender);
+    }
+
+    /// @notice A new round on behalf of `side`, once per side: every earlier ruling signature is void. Up to 14 days
+    /// before the end of the arbitration.
+    function appeal(Terms calldata t, uint8 side) external nonReentrant {
+        _appeal(t, msg.sender, side);
+    }
+
+    /// @notice Does what a party signed, or what both signed (extend, cancel); anyone submits. The message binds the
+    /// escrow, its remainder and its `seq`, so it dies with the next change.
+    function relay(Terms calldata t, Act calldata a, bytes calldata buyerSignature, bytes calldata sellerSignature)
+        external
+        nonReentrant
+    {
+        if (a.signers == 0 || a.signers > Relayed.BOTH) revert NotAllowed();
+        if (block.timestamp > a.deadline) revert TooLate();
+        bytes32 digest = _actDigest(t, a);
+        if (a.signers & Relayed.BY_BUYER != 0) _requireSigned(t.buyer(), digest, buyerSignature, BUYER);
+        if (a.signers & Relayed.BY_SELLER != 0) _requireSigned(t.seller(), digest, sellerSignature, SELLER);
+        _perform(t, a);
+    }
+
+    /// A rescue binds neither remainder nor `seq`: done twice it still only gives the buyer what is the buyer's.
+    function _actDigest(Terms calldata t, Act calldata a) private view returns (bytes32) {
+        if (a.action == Relayed.RESCUE) return Messages.act(t.hash(), a, 0, 0);
         (bytes32 id,, Slot s) = _open(t);
-        if (msg.sender != t.buyer() && !_isOperator(t)) revert NotAllowed();
-        if (s.status() != DELIVERED) revert WrongStatus();
-        if (block.timestamp > s.stamp() + t.inspection()) revert TooLate();
-        if (s.reopens() == MAX_REOPENS) revert TooMany();
-        uint256 end = block.timestamp + t.inspection();
-        if (end < s.deliverBy()) end = s.deliverBy();
-        _save(t, id, s.withStatus(OPEN).withStamp(0).withDeliverBy(end).reopened().next());
-        emit DeliveryReopened(id, msg.sender, end);
+        return Messages.act(id, a, s.left(), s.seq());
+    }
+
+    function _requireSigned(address signer, bytes32 digest, bytes calldata signature, uint256 side) private view {
+        if (!Signatures.signedBy(signer, digest, signature)) revert Signatures.BadSignature(side);
+    }
+
+    function _perform(Terms calldata t, Act calldata a) private {
+        bytes32 action = a.action;
+        bool both = a.signers == Relayed.BOTH;
+        address by = both ? address(0) : _party(t, a.signers == Relayed.BY_BUYER ? BUYER : SELLER);
+        if (action == Relayed.PAY) _payPart(t, by, a.first, a.second, _leftOf(t));
+        else if (action == Relayed.MARK) _markDelivered(t, by);
+        else if (action == Relayed.REOPEN) _reopenDelivery(t, by);
+        else if (action == Relayed.EXTEND) _extend(t, by, both, a.first);
+        else if (action == Relayed.CANCEL) _cancel(t, by, both);
+        else if (action == Relayed.DISPUTE) _dispute(t, by, a.first, bytes32(a.second));
+        else if (action == Relayed.WITHDRAW) _withdrawDispute(t, by);
+        else if (action == Relayed.APPEAL) _appeal(t, by, a.first);
+        else if (action == Relayed.RESCUE) _rescue(t, address(uint160(a.first)), by);
+        else revert NotAllowed();
+    }
+
+    /// The remainder that the signer saw: the digest bound it.
+    function _leftOf(Terms calldata t) private view returns (uint256) {
+        (,, Slot s,) = _load(t);
+        return s.left();
     }
 
     // ---- claims: anyone, after a clock ---------------------------------------------------------------------
@@ -79,7 +123,7 @@ contract Escrow is Recovery {
         (bytes32 id, address vault, Slot s) = _open(t);
         if (s.status() != DELIVERED) revert WrongStatus();
         if (block.timestamp <= s.stamp() + t.inspection()) revert TooEarly();
-        _decide(t, id, vault, s, s.left(), 0, How.CLAIM_DELIVERED, false);
+        _decide(t, id, vault, s, s.left(), 0, How.by(How.CLAIM_DELIVERED, msg.sender), false);
     }
 
     /// @notice Not marked, `deliverBy` is over, not disputed: the remainder to the buyer.
@@ -88,18 +132,18 @@ contract Escrow is Recovery {
         if (s.status() != OPEN) revert WrongStatus();
         if (block.timestamp <= s.deliverBy()) revert TooEarly();
         // untouched and too little in the vault: it was never funded, and claimUnfunded gives back what there is
-        _decide(t, id, vault, s, 0, s.left(), How.CLAIM_UNDELIVERED, _untouched(t, s));
+        _decide(t, id, vault, s, 0, s.left(), How.by(How.CLAIM_UNDELIVERED, msg.sender), s.untouched(t.amount()));
     }
 
     /// @notice `fundBy` is over, too little came and nothing ever happened: all that came to the buyer.
     function claimUnfunded(Terms calldata t) external nonReentrant {
         (bytes32 id, address vault, Slot s) = _open(t);
-        if (!_untouched(t, s)) revert WrongStatus();
+        if (!s.untouched(t.amount())) revert WrongStatus();
         if (block.timestamp <= t.fundBy()) revert TooEarly();
         uint256 balance = _balanceOf(t.token(), vault);
         if (balance >= s.left()) revert AlreadyFunded();
         if (balance == 0) revert NothingToPay();
-        _decide(t, id, vault, s.withLeft(balance), 0, balance, How.CLAIM_UNFUNDED, true);
+        _decide(t, id, vault, s.withLeft(balance), 0, balance, How.by(How.CLAIM_UNFUNDED, msg.sender), true);
     }
 
     /// @notice The arbitration period is over without a ruling: the split that the terms named.
@@ -109,51 +153,10 @@ contract Escrow is Recovery {
         if (block.timestamp <= s.stamp() + t.arbitration()) revert TooEarly();
         uint256 left = s.left();
         uint256 toSeller = left * t.fallbackBps() / TermsLib.BPS;
-        _decide(t, id, vault, s, toSeller, left - toSeller, How.FALLBACK, false);
+        _decide(t, id, vault, s, toSeller, left - toSeller, How.by(How.FALLBACK, msg.sender), false);
     }
 
-    // ---- disputes ------------------------------------------------------------------------------------------
-
-    /// @notice Freezes the running clock on behalf of `side` (0 buyer, 1 seller), who must be the caller, or the
-    /// caller is the operator. Funded, the clock not over, at most two per side.
-    function dispute(Terms calldata t, uint8 side, bytes32 evidenceHash) external nonReentrant {
-        (bytes32 id, address vault, Slot s) = _open(t);
-        bool byOperator = _isOperator(t);
-        if (side > SELLER || !(byOperator || msg.sender == _party(t, side))) revert NotAllowed();
-        if (s.status() == DISPUTED) revert WrongStatus();
-        uint256 end = s.status() == OPEN ? s.deliverBy() : s.stamp() + t.inspection();
-        if (block.timestamp > end) revert TooLate();
-        if (s.disputes(side) == MAX_DISPUTES) revert TooMany();
-        if (!_wasFunded(s)) _requireFunded(t, id, vault, s);
-        s = s.disputed(side, byOperator, end - block.timestamp).withStamp(block.timestamp).next();
-        _save(t, id, s);
-        emit Disputed(id, msg.sender, side, s.round(), block.timestamp + t.arbitration(), evidenceHash);
-    }
-
-    /// Nothing is marked or disputed that was not funded then; a loss since must not leave a side without recourse.
-    function _wasFunded(Slot s) private pure returns (bool) {
-        return s.status() == DELIVERED || s.reopens() != 0 || s.round() != 0;
-    }
-
-    /// @notice Back to the state before, with the seconds that were left, but at least a day. The side that opened
-    /// it; the operator only what the operator opened, or it could lift a dispute that protects a party from it.
-    /// Not after the arbitration period: then the fallback is anyone's to claim, and nobody's to dodge.
-    function withdrawDispute(Terms calldata t) external nonReentrant {
-        (bytes32 id,, Slot s) = _open(t);
-        if (s.status() != DISPUTED) revert WrongStatus();
-        bool mayOperator = s.byOperator() && _isOperator(t);
-        if (!mayOperator && msg.sender != _party(t, s.opener())) revert NotAllowed();
-        if (block.timestamp > s.stamp() + t.arbitration()) revert TooLate();
-        uint256 until = block.timestamp + (s.frozen() > MIN_CLOCK ? s.frozen() : MIN_CLOCK);
-        uint256 status = s.before();
-        if (status == OPEN) {
-            s = s.withDeliverBy(until).withStamp(0);
-        } else {
-            s = s.withStamp(until - t.inspection());
-        }
-        _save(t, id, s.withStatus(status).next());
-        emit DisputeWithdrawn(id, msg.sender, uint8(status), until);
-    }
+    // ---- what was signed: a ruling, a settlement ------------------------------------------------------------
 
     /// @notice Executes a ruling that enough seats signed. Anyone. When a party conceded a part after the seats
     /// signed, the same proportion of what is left is decided: conceding a unit can not void a ruling, and only the
@@ -174,7 +177,7 @@ contract Escrow is Recovery {
         uint256 toSeller = _ruled(r, left, t.amount());
         Signatures.requireSeats(t, Messages.ruling(id, r), signers, threshold, signatures);
         emit Ruled(id, r.round, r.rulingHash);
-        _decide(t, id, vault, s, toSeller, left - toSeller, How.RULING, false);
+        _decide(t, id, vault, s, toSeller, left - toSeller, How.by(How.RULING, msg.sender), false);
     }
 
     function _ruled(Ruling calldata r, uint256 left, uint256 amount) private pure returns (uint256) {
@@ -196,9 +199,9 @@ contract Escrow is Recovery {
         uint256 left = s.left();
         if (m.toSeller > left || m.toBuyer != left - m.toSeller) revert WrongAmount();
         bytes32 digest = Messages.settlement(id, m, s.seq());
-        if (!Signatures.signedBy(t.buyer(), digest, buyerSignature)) revert Signatures.BadSignature(BUYER);
-        if (!Signatures.signedBy(t.seller(), digest, sellerSignature)) revert Signatures.BadSignature(SELLER);
-        _decide(t, id, vault, s, m.toSeller, m.toBuyer, How.SETTLEMENT, !_wasFunded(s));
+        _requireSigned(t.buyer(), digest, buyerSignature, BUYER);
+        _requireSigned(t.seller(), digest, sellerSignature, SELLER);
+        _decide(t, id, vault, s, m.toSeller, m.toBuyer, How.by(How.SETTLEMENT, msg.sender), !s.wasFunded());
     }
 
     // ---- several at once, and reading ----------------------------------------------------------------------
@@ -224,7 +227,7 @@ contract Escrow is Recovery {
     /// @notice Emits the full terms, so that they can be found again. Anyone.
     function announce(Terms calldata t) external {
         _open(t);
-        emit Announced(t.hash(), t);
+        _announce(t, t.hash());
     }
 
     /// @notice The first rule that these terms break, zero when they are good. See `Fault`.
@@ -251,11 +254,12 @@ contract Escrow is Recovery {
         return Slot.unwrap(_slots[id]);
     }
 
-    /// @notice The state that the next action would find, and whether the escrow is settled.
-    function stateOf(Terms calldata t) external view returns (State memory s, bool settled) {
+    /// @notice The packed state that the next action would find (also of an untouched escrow, which has no slot), and
+    /// whether the escrow is settled.
+    function stateOf(Terms calldata t) external view returns (uint256 packed, bool settled) {
         Slot slot;
         (,, slot, settled) = _load(t);
-        return (slot.unpack(), settled);
+        packed = Slot.unwrap(slot);
     }
 
     /// @notice What leg `kind` (0 release, 1 refund, 2 fee) still waits for.
@@ -265,14 +269,5 @@ contract Escrow is Recovery {
 
     function domainSeparator() external view returns (bytes32) {
         return Messages.domainSeparator();
-    }
-
-    function _isOperator(Terms calldata t) private view returns (bool) {
-        address operator = t.operator();
-        return operator != address(0) && msg.sender == operator;
-    }
-
-    function _party(Terms calldata t, uint256 side) private pure returns (address) {
-        return side == BUYER ? t.buyer() : t.seller();
     }
 }

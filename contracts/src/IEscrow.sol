@@ -40,6 +40,16 @@ interface IEscrow {
     /// @notice Back to where it was: `status` 0 open, 1 delivered; the running clock now ends at `until`.
     event DisputeWithdrawn(bytes32 indexed id, address by, uint8 status, uint256 until);
 
+    /// @notice `side` appealed, or the operator for it: rulings must bind `round` now.
+    event Appealed(bytes32 indexed id, address by, uint8 side, uint256 round);
+
+    /// @notice The running clock now ends at `until`. By zero: both parties signed.
+    event Extended(bytes32 indexed id, address by, uint256 until);
+
+    /// @notice The terms are dead. What the vault held, and whatever comes, goes to the buyer, see `Rescued`. By zero:
+    /// both parties signed.
+    event Cancelled(bytes32 indexed id, address by);
+
     /// @notice Which ruling the `Decided` of this transaction executed.
     event Ruled(bytes32 indexed id, uint256 round, bytes32 rulingHash);
 
@@ -58,6 +68,7 @@ interface IEscrow {
     error TooLate();
     error TooMany();
     error LeftChanged(uint256 left);
+    error OutOfRange();
     error WrongRound(uint256 round);
     error NothingToPay();
     error NoCode();

@@ -18,6 +18,34 @@ struct Settlement {
     uint256 deadline;
 }
 
+/// @notice What a party signs to act without a transaction of its own, or both sign together. `action` is the keccak256
+/// of the function's name, which is also how the signed message carries it; `first` and `second` are its arguments
+/// after the terms, zero where there are fewer. `signers`: bit 0 the buyer, bit 1 the seller.
+struct Act {
+    bytes32 action;
+    uint256 first;
+    uint256 second;
+    uint256 deadline;
+    uint256 signers;
+}
+
+/// @notice The actions that can be signed, and who signs.
+library Relayed {
+    bytes32 internal constant PAY = keccak256("pay");
+    bytes32 internal constant MARK = keccak256("markDelivered");
+    bytes32 internal constant REOPEN = keccak256("reopenDelivery");
+    bytes32 internal constant EXTEND = keccak256("extend");
+    bytes32 internal constant CANCEL = keccak256("cancel");
+    bytes32 internal constant DISPUTE = keccak256("dispute");
+    bytes32 internal constant WITHDRAW = keccak256("withdrawDispute");
+    bytes32 internal constant APPEAL = keccak256("appeal");
+    bytes32 internal constant RESCUE = keccak256("rescue");
+
+    uint256 internal constant BY_BUYER = 1;
+    uint256 internal constant BY_SELLER = 2;
+    uint256 internal constant BOTH = 3;
+}
+
 /// @notice EIP-712 messages. The domain binds this chain and this contract; every message binds its escrow id.
 library Messages {
     bytes32 internal constant DOMAIN_TYPEHASH =
@@ -30,6 +58,16 @@ library Messages {
     bytes32 internal constant SETTLEMENT_TYPEHASH = keccak256(
         "Settlement(bytes32 id,uint256 toSeller,uint256 toBuyer,uint256 left,uint256 seq,uint256 deadline)"
     );
+
+    bytes32 internal constant ACT_TYPEHASH = keccak256(
+        "Act(bytes32 id,string action,uint256 first,uint256 second,uint256 left,uint256 seq,uint256 deadline)"
+    );
+
+    function act(bytes32 id, Act calldata a, uint256 left, uint256 seq) internal view returns (bytes32) {
+        return _digest(
+            keccak256(abi.encode(ACT_TYPEHASH, id, a.action, a.first, a.second, left, seq, a.deadline))
+        );
+    }
 
     function ruling(bytes32 id, Ruling calldata r) internal view returns (bytes32) {
         return _digest(

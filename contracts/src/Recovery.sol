@@ -25,12 +25,16 @@ abstract contract Recovery is Core {
     }
 
     /// @notice Sends to the buyer what is not this escrow's: surplus and late money, another token, native coin
-    /// (token zero). Anyone. Never touches what is undecided or owed. When the terms are invalid everything is the
-    /// buyer's; away from the home chain too, but there only the buyer or the operator may ask, because only they
-    /// can know that the buyer's address is theirs on this chain.
+    /// (token zero). Anyone. Never touches what is undecided or owed. When the terms are invalid or cancelled
+    /// everything is the buyer's; away from the home chain too, but there only the buyer or the operator may ask, or
+    /// anyone with the buyer's signature, because only they can know that the buyer's address is theirs on this chain.
     function rescue(Terms calldata t, address token) external nonReentrant {
+        _rescue(t, token, msg.sender);
+    }
+
+    function _rescue(Terms calldata t, address token, address by) internal {
         (bytes32 id, address vault, Slot s, bool settled) = _load(t);
-        bool ours = _isHome(t) && (s.stored() || t.fault(address(this)) == Fault.NONE);
+        bool ours = _isHome(t, by) && (s.stored() || t.fault(address(this)) == Fault.NONE);
         uint256 reserved = ours ? s.left() + _owedTotal[id] : 0;
         address to = t.buyer();
         if (to == address(0)) revert NotAllowed();
@@ -44,12 +48,10 @@ abstract contract Recovery is Core {
     }
 
     /// Invalid terms without any chain are at home everywhere: they have no other exit.
-    function _isHome(Terms calldata t) private view returns (bool) {
+    function _isHome(Terms calldata t, address by) private view returns (bool) {
         uint256 home = t.homeChain();
         if (home == block.chainid || home == 0) return true;
-        address operator = t.operator();
-        bool allowed = msg.sender == t.buyer() || (operator != address(0) && msg.sender == operator);
-        if (!allowed) revert WrongChain();
+        if (by != t.buyer() && !_isOperator(t, by)) revert WrongChain();
         return false;
     }
 

@@ -11,7 +11,7 @@ uint256 constant BUYER = 0;
 uint256 constant SELLER = 1;
 
 /// @notice One escrow's state in one word, from the lowest bit:
-///   left 96        the part of the amount that nobody decided yet; never zero while the slot exists
+///   left 96        the part of the amount that nobody decided yet; while the slot exists zero only when cancelled
 ///   deliverBy 40   unix seconds
 ///   stamp 40       when it was marked delivered, or when the dispute was opened; unix seconds
 ///   frozen 32      seconds that the running clock had left when the dispute froze it
@@ -139,6 +139,25 @@ library Slots {
         return (Slot.unwrap(s) >> (DISPUTES + 2 * side)) & 3;
     }
 
+    /// @notice Nothing was ever decided, marked or disputed. What a party extended does not count.
+    function untouched(Slot s, uint256 amount) internal pure returns (bool) {
+        return left(s) == amount && !wasFunded(s);
+    }
+
+    /// @notice It was marked or disputed, which needs the full money: a loss since must not take a side's recourse.
+    function wasFunded(Slot s) internal pure returns (bool) {
+        return Slot.unwrap(s) & ((0x3f << ROUND) | (3 << STATUS)) != 0; // round, reopens, status
+    }
+
+    /// @notice Whole days that the operator has extended the clocks.
+    function extended(Slot s) internal pure returns (uint256) {
+        return (Slot.unwrap(s) >> EXTENDED) & 0xf;
+    }
+
+    function appealed(Slot s, uint256 side) internal pure returns (bool) {
+        return (Slot.unwrap(s) >> (APPEALED + side)) & 1 == 1;
+    }
+
     function withLeft(Slot s, uint256 value) internal pure returns (Slot) {
         return _with(s, 0, type(uint96).max, value);
     }
@@ -197,12 +216,25 @@ library Slots {
         }
     }
 
+    /// @notice `side` appealed: a round later. The caller keeps it at most once per side, so the round stays below
+    /// sixteen.
+    function withAppeal(Slot s, uint256 side) internal pure returns (Slot) {
+        unchecked {
+            return Slot.wrap((Slot.unwrap(s) | (1 << (APPEALED + side))) + (1 << ROUND));
+        }
+    }
+
+    /// @notice The caller keeps the days within their four bits.
+    function withExtended(Slot s, uint256 value) internal pure returns (Slot) {
+        return _with(s, EXTENDED, 0xf, value);
+    }
+
     function unpack(Slot s) internal pure returns (State memory u) {
         uint256 x = Slot.unwrap(s);
         (u.left, u.deliverBy, u.stamp, u.frozen) = (left(s), deliverBy(s), stamp(s), frozen(s));
         (u.seq, u.round, u.reopens) = (seq(s), round(s), reopens(s));
         (u.byOperator, u.stored, u.owing, u.released) = (byOperator(s), stored(s), owing(s), released(s));
-        (u.extended, u.appealed) = ((x >> EXTENDED) & 0xf, (x >> APPEALED) & 3);
+        (u.extended, u.appealed) = (extended(s), (x >> APPEALED) & 3);
         (u.status, u.opener, u.before) = (status(s), opener(s), before(s));
         (u.buyerDisputes, u.sellerDisputes) = (disputes(s, BUYER), disputes(s, SELLER));
     }

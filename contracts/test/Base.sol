@@ -3,9 +3,10 @@ pragma solidity 0.8.37;
 
 import {Escrow} from "../src/Escrow.sol";
 import {IEscrow} from "../src/IEscrow.sol";
-import {Messages, Ruling} from "../src/Messages.sol";
+import {Act, Messages, Relayed, Ruling} from "../src/Messages.sol";
 import {TestUSDT} from "../src/mocks/TestUSDT.sol";
-import {State} from "../src/Slots.sol";
+import {Signatures} from "../src/Signatures.sol";
+import {Slot, State} from "../src/Slots.sol";
 import {Terms} from "../src/Terms.sol";
 
 /// @notice The cheats of the test machine that these tests use.
@@ -31,6 +32,7 @@ interface Vm {
     function assertTrue(bool) external pure;
     function assertTrue(bool, string calldata) external pure;
     function assertFalse(bool) external pure;
+    function toString(uint256) external pure returns (string memory);
 }
 
 /// @notice The terms of a test, before they are packed.
@@ -192,7 +194,8 @@ abstract contract Base {
     }
 
     function state(Terms memory t) internal view returns (State memory s) {
-        (s,) = escrow.stateOf(t);
+        (uint256 packed,) = escrow.stateOf(t);
+        s = Slot.wrap(packed).unpack();
     }
 
     function left(Terms memory t) internal view returns (uint256) {
@@ -265,6 +268,52 @@ abstract contract Base {
             abi.encode(Messages.SETTLEMENT_TYPEHASH, id(t), toSeller, toBuyer, s.left, s.seq, deadline)
         );
         return keccak256(abi.encodePacked(hex"1901", escrow.domainSeparator(), structHash));
+    }
+
+    // ---- acting by signature -------------------------------------------------------------------------------
+
+    function act(bytes32 action, uint256 signers) internal view returns (Act memory) {
+        return Act(action, 0, 0, block.timestamp, signers);
+    }
+
+    function act(bytes32 action, uint256 signers, uint256 first, uint256 second)
+        internal
+        view
+        returns (Act memory)
+    {
+        return Act(action, first, second, block.timestamp, signers);
+    }
+
+    function actDigest(Terms memory t, Act memory a) internal view returns (bytes32) {
+        State memory s = state(t);
+        bool bare = a.action == Relayed.RESCUE;
+        return actDigest(t, a, bare ? 0 : s.left, bare ? 0 : s.seq);
+    }
+
+    function actDigest(Terms memory t, Act memory a, uint256 rest, uint256 seq)
+        internal
+        view
+        returns (bytes32)
+    {
+        bytes32 structHash = keccak256(
+            abi.encode(Messages.ACT_TYPEHASH, id(t), a.action, a.first, a.second, rest, seq, a.deadline)
+        );
+        return keccak256(abi.encodePacked(hex"1901", escrow.domainSeparator(), structHash));
+    }
+
+    /// Whoever the message names signs it; a stranger submits.
+    function relay(Terms memory t, Act memory a) internal {
+        bytes32 d = actDigest(t, a);
+        relay(t, a, sign(BUYER_KEY, d), sign(SELLER_KEY, d));
+    }
+
+    function relay(Terms memory t, Act memory a, bytes memory byBuyer, bytes memory bySeller) internal {
+        vm.prank(stranger);
+        escrow.relay(t, a, byBuyer, bySeller);
+    }
+
+    function refusesSignature(uint256 index) internal {
+        vm.expectRevert(abi.encodeWithSelector(Signatures.BadSignature.selector, index));
     }
 
     function refuses(bytes4 selector) internal {
