@@ -28,7 +28,12 @@ TARGETS = (
     Target("OperatorGate", "OperatorGate.sol", "release"),
     Target("ArbiterSeat", "ArbiterSeat.sol", "release"),
     Target("Lens", "Lens.sol", "release"),
+    Target("CourtSeat", "CourtSeat.sol", "release"),
+    Target("CentralCourt", "CentralCourt.sol", "release"),
+    Target("PermitFunder", "PermitFunder.sol", "release"),
     Target("TestUSDT", "TestUSDT.sol", "token"),
+    Target("TestDollar", "TestDollar.sol", "token"),
+    Target("TestPermit2", "TestPermit2.sol", "token"),
 )
 
 
@@ -75,16 +80,27 @@ def _write(target: Target, compiled: dict[str, Any], destination: Path) -> Path:
         "abi": compiled["abi"],
         "bytecode": compiled["bytecode"]["object"],
         "runtime": deployed["object"],
-        "immutables": sorted(
-            [place["start"], place["length"]]
-            for places in deployed.get("immutableReferences", {}).values()
-            for place in places
-        ),
+        **_immutables(deployed.get("immutableReferences", {})),
         "storage_layout": _layout(compiled["storageLayout"]),
     }
     path = destination / f"{target.name}.json"
     path.write_text(json.dumps(artifact, indent=1, sort_keys=True) + "\n")
     return path
+
+
+def _immutables(references: dict[str, list[dict[str, int]]]) -> dict[str, Any]:
+    """Where immutables go; with more than one of them also which goes where, in the order of the source (the
+    compiler's node numbers grow with it)."""
+    order = sorted(references, key=int)
+    places = sorted(
+        (place["start"], place["length"], order.index(node))
+        for node, where in references.items()
+        for place in where
+    )
+    found: dict[str, Any] = {"immutables": [[start, length] for start, length, _ in places]}
+    if len(order) > 1:
+        found["immutable_order"] = [which for _, _, which in places]
+    return found
 
 
 def _settings(settings: dict[str, Any]) -> dict[str, Any]:

@@ -67,7 +67,7 @@ def deploy(*, cold: str, grants: Sequence[Grant]) -> Deployment:
         ["address", "address", "(address,address,uint80,uint80)[]"],
         [ESCROW_ADDRESS, cold, [grant.as_abi() for grant in grants]],
     )
-    return deploy_with(NAME, arguments, immutable=ESCROW_ADDRESS)
+    return deploy_with(NAME, arguments, ESCROW_ADDRESS)
 
 
 def release_batch(terms: Sequence[Terms]) -> bytes:
