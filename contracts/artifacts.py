@@ -21,8 +21,8 @@ _SALT = bytes(32)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Artifact:
-    """One compiled contract. `runtime` has zeros where immutables go; `immutable_order` says which of them goes
-    to which place, counted as the source declares them."""
+    """One compiled contract. `runtime` has zeros where immutables go; `immutable_order` says which of them
+    goes to which place, counted as the source declares them."""
 
     name: str
     abi: list[dict[str, Any]]
@@ -36,7 +36,7 @@ class Artifact:
     settings: Mapping[str, Any]
 
     def with_immutables(self, *values: str | int) -> bytes:
-        """The runtime code as the constructor writes it: addresses or numbers, as the source declares them."""
+        """The runtime code as the constructor writes it: addresses or numbers, in the source's order."""
         words = [value if isinstance(value, int) else int(value, 16) for value in values]
         code = bytearray(self.runtime)
         for (start, length), which in zip(self.immutables, self.immutable_order, strict=True):
