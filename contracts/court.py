@@ -258,9 +258,9 @@ def meta_evidence_document(*, seat: str, chain_id: int) -> dict[str, Any]:
         "category": "Escrow",
         "title": "Who gets the money of a disputed escrow",
         "description": (
-            "Buyer and seller agreed on a deal; its hash is in the escrow's terms, which the contract published"
-            " with the dispute. The parties' statements and files are the evidence of the group that carries"
-            " the escrow's id."
+            "Buyer and seller agreed on a deal; its hash is in the escrow's terms, which the contract"
+            " published with the dispute. The parties' statements and files are the evidence of the group"
+            " that carries the escrow's id."
         ),
         "question": "To whom does the disputed money go?",
         "rulingOptions": {

@@ -126,8 +126,8 @@ def explain_error(data: bytes) -> str | None:
 def authorization_typed_data(
     terms: Terms, *, payer: str, domain: TokenDomain, valid_before: int, valid_after: int = 0
 ) -> dict[str, Any]:
-    """What the payer signs for the token itself: exactly the amount of the terms, to this escrow's vault, with
-    the escrow id as nonce; valid strictly between the two instants."""
+    """What the payer signs for the token itself: exactly the amount of the terms, to this escrow's vault,
+    with the escrow id as nonce; valid strictly between the two instants."""
     return {
         "types": {
             "EIP712Domain": _members(

@@ -52,13 +52,17 @@ class Bar:
 
 
 def said(receipt: Receipt) -> list[tuple[str, dict[str, object]]]:
+    def raw(text: str) -> bytes:
+        return bytes.fromhex(text[2:])
+
     found = (
-        court.decode_log(
-            [bytes.fromhex(topic[2:]) for topic in log["topics"]], bytes.fromhex(log["data"][2:])
-        )
-        for log in receipt.logs
+        court.decode_log([raw(topic) for topic in log["topics"]], raw(log["data"])) for log in receipt.logs
     )
     return [event for event in found if event is not None]
+
+
+def coins(chain: DevChain, holder: str) -> int:
+    return int(chain.rpc("eth_getBalance", holder, "latest"), 16)
 
 
 def build(bench: Bench, *, appeal_time: int = 0, appeal_window: int = 0) -> Bar:
@@ -107,7 +111,7 @@ def test_from_a_dispute_through_the_court_to_the_payout(bench: Bench) -> None:
     terms, until = disputed(bench, [bar.seat], 1)
     assert views.decode_int(bar.chain.call(bar.court, court.arbitration_cost())) == FEE
     assert bar.number(terms) is None
-    before = int(bar.chain.rpc("eth_getBalance", bar.court, "latest"), 16)
+    before = coins(bar.chain, bar.court)
     opened = said(bar.open(bench, terms, [bar.seat], 1))
     number = bar.number(terms)
     assert number is not None
@@ -133,7 +137,7 @@ def test_from_a_dispute_through_the_court_to_the_payout(bench: Bench) -> None:
             },
         ),
     ]
-    assert int(bar.chain.rpc("eth_getBalance", bar.court, "latest"), 16) - before == FEE
+    assert coins(bar.chain, bar.court) - before == FEE
     evidence = said(bar.send(bench.buyer, bar.seat, court.submit_evidence(terms, "ipfs://photographs")))
     assert evidence == [
         (
@@ -223,12 +227,10 @@ def test_an_appeal_to_the_court_is_heard_before_anything_is_executed(bench: Benc
     message = court.ruling_message(terms, choice=Choice.BUYER, round=1, not_before=now, until=until)
     execute(bench, bar, terms, message, {bar.seat: court.seat_signature(number, now)})
     assert balance(bar.chain, terms.seller) == 0
-    earned = int(bar.chain.rpc("eth_getBalance", bar.court, "latest"), 16)
-    before = int(bar.chain.rpc("eth_getBalance", bar.judge, "latest"), 16)
+    earned, before = coins(bar.chain, bar.court), coins(bar.chain, bar.judge)
+    assert earned == FEE + APPEAL_FEE
     bar.send(bench.stranger, bar.court, court.collect())
-    assert (
-        int(bar.chain.rpc("eth_getBalance", bar.judge, "latest"), 16) - before == earned == FEE + APPEAL_FEE
-    )
+    assert coins(bar.chain, bar.judge) - before == earned
 
 
 def test_an_appeal_on_the_escrow_needs_another_case(bench: Bench) -> None:
