@@ -16,6 +16,25 @@ _FOLDER = Path(__file__).resolve().parent / "artifacts"
 KEYLESS_DEPLOYER = "0x4e59b44847b379578588920cA78FbF26c0B4956C"
 """The deterministic deployment proxy: it creates whatever code follows a 32-byte salt, by CREATE2."""
 
+KEYLESS_CODE = bytes.fromhex(
+    "7fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffe03601600081602082378035828234f5801515"
+    "6039578182fd5b8082525050506014600cf3"
+)
+"""The code that stands at `KEYLESS_DEPLOYER`."""
+
+KEYLESS_TRANSACTION = bytes.fromhex(
+    "f8a58085174876e800830186a08080b853604580600e600039806000f350fe7fffffffffffffffffffffffffffffffffffffffff"
+    "ffffffffffffffffffffffe03601600081602082378035828234f58015156039578182fd5b8082525050506014600cf31ba02222"
+    "222222222222222222222222222222222222222222222222222222222222a022222222222222222222222222222222222222222222"
+    "22222222222222222222"
+)
+"""The transaction that put it there on every network. Nobody has the key: the signature was made up and the
+sender follows from it, so whoever gives that sender the coins can send it again on a new network."""
+
+KEYLESS_SENDER = "0x3fAB184622Dc19b6109349B94811493BF2a45362"
+KEYLESS_COST = 10**16
+"""Wei that `KEYLESS_SENDER` needs for `KEYLESS_TRANSACTION`."""
+
 _SALT = bytes(32)
 
 
@@ -46,12 +65,14 @@ class Artifact:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Deployment:
-    """One transaction to send, and what must be at `address` afterwards."""
+    """One transaction to send, and what must be at `address` afterwards. The address follows from
+    `init_code_hash`, so it is that code and these constructor arguments, or nothing."""
 
     name: str
     to: str
     data: bytes
     address: str
+    init_code_hash: bytes
     runtime_hash: bytes
 
 
@@ -147,10 +168,12 @@ def deploy_with(name: str, arguments: bytes, *immutables: str | int) -> Deployme
 
 
 def _deployment(name: str, runtime_hash: bytes, arguments: bytes = b"") -> Deployment:
+    init_code = load(name).bytecode + arguments
     return Deployment(
         name=name,
         to=KEYLESS_DEPLOYER,
-        data=_SALT + load(name).bytecode + arguments,
+        data=_SALT + init_code,
         address=keyless_address(name, arguments),
+        init_code_hash=keccak(init_code),
         runtime_hash=runtime_hash,
     )

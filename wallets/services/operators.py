@@ -2,6 +2,7 @@
 
 from chain.models import Network, Sender
 from chain.services.deployment import fund
+from chain.services.keyless import PURPOSE as DEPLOYER
 from chain.services.networks import register_sender
 from wallets.models import Key
 from wallets.services.keys import create_key
@@ -16,6 +17,11 @@ def ensure_senders(network: Network) -> list[Sender]:
         for sender in senders:
             fund(network, sender.address)
     return senders
+
+
+def ensure_deployer(network: Network) -> Sender:
+    """The sender that pays for putting the contracts on `network`, made if missing. Idempotent."""
+    return _ensure(network, DEPLOYER)
 
 
 def _ensure(network: Network, purpose: str) -> Sender:
