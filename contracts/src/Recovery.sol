@@ -67,22 +67,21 @@ abstract contract Recovery is Core {
         return balance > reserved ? balance - reserved : 0;
     }
 
-    /// One balance can have two addresses (a token that was replaced and forwards), so while another token moves,
-    /// what is reserved of the escrow's own must not.
+    /// One balance can have two addresses (a token that was replaced and forwards), or be the native coin under a
+    /// token's address; so while anything else moves, what is reserved of the escrow's own must not.
     function _send(Terms calldata t, address vault, address token, address to, uint256 amount, uint256 reserved)
         private
     {
-        if (token == address(0)) return _sendNative(vault, to, amount);
         bool watched = reserved != 0 && token != t.token();
         uint256 before = watched ? _balanceIfAny(t.token(), vault) : 0;
-        if (!_pay(vault, token, to, amount, UNKNOWN)) revert LegFailed();
+        bool ok = token == address(0) ? _payNative(vault, to, amount) : _pay(vault, token, to, amount, UNKNOWN);
+        if (!ok) revert LegFailed();
         if (watched && _balanceIfAny(t.token(), vault) != before) revert ReservedMoved();
     }
 
-    function _sendNative(address vault, address to, uint256 amount) private {
+    function _payNative(address vault, address to, uint256 amount) private returns (bool ok) {
         _requireLegGas();
-        (bool ok,) = vault.call{gas: LEG_GAS}(abi.encodeCall(Vault.payNative, (to, amount)));
-        if (!ok) revert LegFailed();
+        (ok,) = vault.call{gas: LEG_GAS}(abi.encodeCall(Vault.payNative, (to, amount)));
     }
 
     function _balanceIfAny(address token, address holder) private view returns (uint256) {
