@@ -20,7 +20,7 @@ abstract contract Recovery is Core {
         if (amount == 0) revert NothingToPay();
         uint256 rest = _reduce(id, kind, amount);
         address to = _recipient(t, kind);
-        if (!_pay(vault, t.token(), to, amount, UNKNOWN)) revert LegFailed();
+        _payAlone(vault, t.token(), to, amount);
         emit LegPaid(id, kind, to, amount, rest);
     }
 
@@ -74,14 +74,20 @@ abstract contract Recovery is Core {
     {
         bool watched = reserved != 0 && token != t.token();
         uint256 before = watched ? _balanceIfAny(t.token(), vault) : 0;
-        bool ok = token == address(0) ? _payNative(vault, to, amount) : _pay(vault, token, to, amount, UNKNOWN);
-        if (!ok) revert LegFailed();
+        _payAlone(vault, token, to, amount);
         if (watched && _balanceIfAny(t.token(), vault) != before) revert ReservedMoved();
     }
 
-    function _payNative(address vault, address to, uint256 amount) private returns (bool ok) {
-        _requireLegGas();
-        (ok,) = vault.call{gas: LEG_GAS}(abi.encodeCall(Vault.payNative, (to, amount)));
+    /// A leg that nothing else hangs on, all or nothing: it may have a quarter of what is left. What a leg costs can
+    /// outgrow what a decision gives it (the token's code is replaced, the network's prices change), and money must not
+    /// wait for ever for that. A quarter, because in a batch a token of anybody's making must leave gas to the others.
+    function _payAlone(address vault, address token, address to, uint256 amount) private {
+        uint256 allowance = gasleft() / 4;
+        if (allowance < LEG_GAS) allowance = LEG_GAS;
+        bytes memory data = token == address(0)
+            ? abi.encodeCall(Vault.payNative, (to, amount))
+            : abi.encodeCall(Vault.pay, (token, to, amount, UNKNOWN));
+        if (!_command(vault, data, allowance)) revert LegFailed();
     }
 
     function _balanceIfAny(address token, address holder) private view returns (uint256) {

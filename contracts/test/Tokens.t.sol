@@ -2,7 +2,7 @@
 pragma solidity 0.8.37;
 
 import {Base, Plan} from "./Base.sol";
-import {Burner, DenyList, Falsy, Hooked, Lossy, Moody, Replacement, Rude} from "./HostileTokens.sol";
+import {Burner, DenyList, Falsy, Heavy, Hooked, Lossy, Moody, Replacement, Rude} from "./HostileTokens.sol";
 import {IEscrow} from "../src/IEscrow.sol";
 import {Ruling, Settlement} from "../src/Messages.sol";
 import {TestUSDT} from "../src/mocks/TestUSDT.sol";
@@ -192,6 +192,32 @@ contract TokensTest is Base {
         rule(t, ruling(t, AMOUNT / 2));
         vm.assertEq(token.balanceOf(buyer), AMOUNT / 2);
         vm.assertEq(escrow.owed(id(t), 0), AMOUNT / 2);
+    }
+
+    function test_a_transfer_that_grew_dearer_than_a_leg_is_paid_afterwards() public {
+        Heavy token = new Heavy();
+        Terms memory t = _with(address(token));
+        pay(operator, t, AMOUNT, 0);
+        vm.assertEq(escrow.owed(id(t), 0), AMOUNT);
+        escrow.payLeg{gas: 3_000_000}(t, 0);
+        vm.assertEq(token.balanceOf(seller), AMOUNT);
+        token.mint(vault(t), 7);
+        escrow.rescue{gas: 3_000_000}(t, address(token));
+        vm.assertEq(token.balanceOf(buyer), 7);
+    }
+
+    function test_a_token_that_burns_its_gas_leaves_the_other_items_of_a_batch_theirs() public {
+        Terms memory t = funded(terms());
+        Burner token = new Burner();
+        token.mint(vault(t), 1);
+        token.deny(buyer, true);
+        bytes[] memory items = new bytes[](2);
+        items[0] = abi.encodeCall(escrow.rescue, (t, address(token)));
+        items[1] = abi.encodeCall(escrow.pay, (t, AMOUNT, 0, AMOUNT));
+        vm.prank(operator);
+        bool[] memory done = escrow.batch{gas: 1_000_000}(items);
+        vm.assertFalse(done[0]);
+        vm.assertTrue(done[1]);
     }
 
     function test_a_hook_can_not_enter_again() public {
