@@ -136,7 +136,7 @@ abstract contract Core is IEscrow, ReentrancyGuardTransient {
         return known ? balance : 0;
     }
 
-    function _beyondDebt(bytes32 id, Slot s, uint256 balance) private view returns (uint256) {
+    function _beyondDebt(bytes32 id, Slot s, uint256 balance) internal view returns (uint256) {
         if (!s.owing()) return balance;
         uint256 debt = _owedTotal[id];
         return balance > debt ? balance - debt : 0;

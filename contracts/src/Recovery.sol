@@ -16,7 +16,8 @@ abstract contract Recovery is Core {
         if (t.homeChain() != block.chainid) revert WrongChain();
         (bytes32 id, address vault, Slot s,) = _load(t);
         if (_owed(id, kind) == 0) revert NothingToPay();
-        uint256 amount = _share(t, id, vault, s.left(), kind);
+        // what is undecided shares a loss only if it was ever there
+        uint256 amount = _share(t, id, vault, s.wasFunded() ? s.left() : 0, kind);
         if (amount == 0) revert NothingToPay();
         uint256 rest = _reduce(id, kind, amount);
         address to = _recipient(t, kind);

@@ -92,6 +92,49 @@ contract TokensTest is Base {
         vm.assertEq(token.balanceOf(seller), AMOUNT);
     }
 
+    /// Half of the deposit came, and the buyer leaves it to the seller while the token stands still.
+    function test_money_that_never_came_takes_no_share_of_what_is_owed() public {
+        Terms memory t = terms();
+        put(t, AMOUNT / 2);
+        usdt.pause();
+        pay(buyer, t, AMOUNT / 5, 0);
+        pay(buyer, t, AMOUNT / 5, 0);
+        usdt.unpause();
+        escrow.payLeg(t, 0);
+        vm.assertEq(balance(seller), 2 * (AMOUNT / 5));
+    }
+
+    function test_a_claim_of_what_never_came_takes_nothing_from_what_is_owed() public {
+        Terms memory t = terms();
+        put(t, AMOUNT / 2);
+        usdt.pause();
+        pay(buyer, t, AMOUNT / 5, 0);
+        usdt.unpause();
+        vm.warp(START + 20 days + 1);
+        escrow.claimUndelivered(t);
+        vm.assertEq(balance(buyer), AMOUNT / 2 - AMOUNT / 5);
+        vm.assertEq(escrow.owed(id(t), 1), 0);
+        escrow.payLeg(t, 0);
+        vm.assertEq(balance(seller), AMOUNT / 5);
+        vm.assertTrue(settled(t));
+        put(t, AMOUNT);
+        escrow.rescue(t, address(usdt));
+        vm.assertEq(balance(buyer), AMOUNT / 2 - AMOUNT / 5 + AMOUNT);
+    }
+
+    function test_a_claim_closes_what_holds_nothing_or_does_not_tell() public {
+        Moody token = new Moody();
+        Terms memory t = _with(address(token));
+        pay(buyer, t, AMOUNT / 5, 0);
+        vm.warp(START + 20 days + 1);
+        token.be(Moody.Mood.Silent);
+        escrow.claimUndelivered(t);
+        vm.assertTrue(settled(t));
+        token.be(Moody.Mood.Fine);
+        escrow.rescue(t, address(token));
+        vm.assertEq(token.balanceOf(buyer), AMOUNT - AMOUNT / 5);
+    }
+
     function test_a_blacklisted_vault_waits_and_loses_nothing() public {
         Terms memory t = funded(terms());
         usdt.addBlackList(vault(t));
