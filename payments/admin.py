@@ -11,7 +11,7 @@ from unfold.admin import ModelAdmin
 from unfold.dataclasses import ActionDialog
 from unfold.decorators import action
 from unfold.forms import BaseDialogForm
-from unfold.widgets import UnfoldAdminTextInputWidget
+from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminTextInputWidget
 
 from accounts.models import User
 from core.actors import Actor
@@ -28,13 +28,21 @@ from payments.models import (
     Order,
     PayoutLeg,
 )
-from payments.services import controls, orders, outcomes
+from payments.services import controls, extending, orders, outcomes
 
 
 class ReasonForm(BaseDialogForm):
     """Why a person steps in; it goes to the audit log, both sides only read that it happened."""
 
     reason = forms.CharField(label="Why", max_length=200, widget=UnfoldAdminTextInputWidget)
+
+
+class TimeForm(ReasonForm):
+    """How many days, and why."""
+
+    days = forms.IntegerField(
+        min_value=1, max_value=extending.MAX_OPERATOR_DAYS, widget=UnfoldAdminIntegerFieldWidget
+    )
 
 
 _HOLD = ActionDialog(
@@ -61,6 +69,12 @@ _GIVE_UP = ActionDialog(
     description="The order ends without effect and the escrow goes on as if it had not been placed.",
     form_class=ReasonForm,
     form_submit_text="Give it up",
+)
+_GIVE_TIME = ActionDialog(
+    title="Give more time",
+    description="The wait that runs ends later, on the chain and then here; at most 14 days in all.",
+    form_class=TimeForm,
+    form_submit_text="Give the time",
 )
 _LIFT = ActionDialog(
     title="Lift the hold",
@@ -100,7 +114,7 @@ class EscrowAdmin(ReadOnlyAdmin):
     search_fields = ("id", "deal__id", "vault_address", "chain_id_hash")
     list_select_related = ("network", "token__network")
     ordering = ("-created",)
-    actions_detail = ("place_hold", "lift_hold", "unfreeze")
+    actions_detail = ("place_hold", "lift_hold", "unfreeze", "give_time")
 
     @admin.display(description="amount")
     def shown_amount(self, escrow: Escrow) -> str:
@@ -135,6 +149,20 @@ class EscrowAdmin(ReadOnlyAdmin):
         except DomainError as error:
             return _told(request, escrow, error.message)
         return _told(request, escrow, "Money may leave this escrow again.")
+
+    @action(description="Give more time", url_path="time", dialog=_GIVE_TIME, permissions=["operate"])
+    def give_time(self, request: HttpRequest, form: TimeForm, object_id: str) -> HttpResponse:
+        """After an incident, or where a party could not be reached."""
+        escrow = get_object_or_404(Escrow, pk=object_id)
+        days, reason = form.cleaned_data["days"], form.cleaned_data["reason"]
+        try:
+            order = extending.give_time(
+                escrow_id=escrow.pk, days=days, reason=reason, acting=_operator(request)
+            )
+        except DomainError as error:
+            return _told(request, escrow, error.message)
+        when = "when the chain has it" if order else "from now on"
+        return _told(request, escrow, f"{days} more days, {when}.")
 
 
 @admin.register(Deposit)

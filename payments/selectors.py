@@ -199,11 +199,8 @@ def _holding_actions(escrow: Escrow, due: dict[str, datetime]) -> list[Action]:
 
 
 def _dispute_actions(escrow: Escrow) -> list[Action]:
-    orders = escrow.orders.all()
-    used = [order.payload["side"] for order in orders if (order.kind, order.state) == ("dispute", "done")]
-    return [
-        Action("dispute", side) for side in ("buyer", "seller") if used.count(side) < MAX_DISPUTES_PER_SIDE
-    ]
+    sides = ("buyer", "seller")
+    return [Action("dispute", side) for side in sides if escrow.disputes_of(side) < MAX_DISPUTES_PER_SIDE]
 
 
 def legs_of(escrow: Escrow) -> list[PayoutLeg]:

@@ -183,6 +183,7 @@ class Call(models.Model):
     expected = models.JSONField(default=list)
     must_be_final_by = models.DateTimeField(null=True, blank=True)
     not_before = models.DateTimeField(null=True, blank=True)
+    held = models.BooleanField(default=False, help_text="not signed until whoever ordered it lets it go")
     next_try_at = models.DateTimeField()
     refusals = models.PositiveIntegerField(default=0, help_text="simulations in a row that reverted")
     replaces = models.OneToOneField(

@@ -60,7 +60,7 @@ def _for_each(network: Network, senders: list[Sender], work: Callable[[Network, 
 
 def _warn_of_orphans(network: Network, purposes: list[str]) -> None:
     """Due calls that no active sender carries wait until a human acts, so a human is told."""
-    due = Call.objects.filter(network=network, outcome="waiting", next_try_at__lte=clock.now())
+    due = Call.objects.filter(network=network, outcome="waiting", held=False, next_try_at__lte=clock.now())
     for purpose in due.exclude(purpose__in=purposes).values_list("purpose", flat=True).distinct():
         raise_alarm(network, "no_active_sender", purpose, "calls are waiting and nobody may sign them")
     for purpose in purposes:

@@ -76,7 +76,8 @@ def due_calls(network: Network, sender: Sender) -> list[Call]:
         network=network, group=OuterRef("group"), outcome="sent", transaction__state="assigned"
     )
     rows = (
-        Call.objects.filter(network=network, purpose=sender.purpose, outcome="waiting", next_try_at__lte=now)
+        Call.objects.filter(network=network, purpose=sender.purpose, outcome="waiting", held=False)
+        .filter(next_try_at__lte=now)
         .filter(Q(not_before__isnull=True) | Q(not_before__lte=now))
         .exclude(Exists(rival), ~Q(group=""))
         .order_by(F("must_be_final_by").asc(nulls_last=True), "created_at", "pk")
@@ -185,7 +186,8 @@ def _assign(now: Round, call: Call, fees: Fees) -> bool:
         flight = Transaction.objects.filter(sender=locked, state__in=states.UNMINED_TRANSACTIONS).count()
         if locked.state != "active" or flight >= locked.in_flight_limit:
             return False
-        wanted = Call.objects.select_for_update().filter(pk=call.pk, outcome="waiting").first()
+        # Read again under the lock: it may have been held, or closed, since it was simulated.
+        wanted = Call.objects.select_for_update().filter(pk=call.pk, outcome="waiting", held=False).first()
         if wanted is None:
             return False
         carrier = Transaction(

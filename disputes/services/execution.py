@@ -58,6 +58,8 @@ def sign(dispute: Dispute, ruling: Ruling) -> Signed:
         raise SeatsMissing("ruling_not_final", "Seats sign only what is final.")
     context = ruling_context(dispute.escrow)
     # The round of this case, not the newest: a ruling is never executed in a dispute it was not made for.
+    if dispute.round != context.round:
+        raise SeatsMissing("ruling_round", f"{dispute.pk} has to follow the chain to round {context.round}.")
     to_seller = scaled(ruling, context.remainder)
     to_buyer = context.remainder - to_seller
     # No earlier than the end of the appeal window, no later than anyone may execute the fallback.

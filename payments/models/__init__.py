@@ -5,6 +5,7 @@ from payments.models.deal import Deal, DealFile, DealVersion, Party, Role
 from payments.models.escrow import Delivery, DeliveryFile, Deposit, Escrow, RefundRequest
 from payments.models.payout import (
     DECIDING,
+    PAYING,
     EscrowPolicy,
     KillSwitch,
     LegKind,
@@ -16,6 +17,7 @@ from payments.models.payout import (
 
 __all__ = [
     "DECIDING",
+    "PAYING",
     "Account",
     "AccountKind",
     "Deal",

@@ -20,16 +20,27 @@ class OrderKind(models.TextChoices):
     RESCUE = "rescue"
     PAY_LEG = "pay_leg"
     CLAIM_UNFUNDED = "claim_unfunded"
+    CLAIM_FALLBACK = "claim_fallback"
+    CANCEL = "cancel"
     MARK = "mark"
     REOPEN = "reopen"
     DISPUTE = "dispute"
     WITHDRAW = "withdraw"
+    EXTEND = "extend"
     # Somebody else's transaction did it: seen in a final event, never ordered here.
     FOREIGN = "foreign"
 
 
 # At most one live order among these for one escrow; `rescue` and `pay_leg` touch other money.
-DECIDING = (OrderKind.PAY, OrderKind.RULE, OrderKind.CLAIM_UNFUNDED)
+DECIDING = (
+    OrderKind.PAY,
+    OrderKind.RULE,
+    OrderKind.CLAIM_UNFUNDED,
+    OrderKind.CLAIM_FALLBACK,
+    OrderKind.CANCEL,
+)
+# What a hold stops: everything that lets money leave.
+PAYING = (*DECIDING, OrderKind.RESCUE, OrderKind.PAY_LEG)
 
 
 class Order(FSMModelMixin, models.Model):

@@ -26,8 +26,13 @@ _WAITS: dict[str, tuple[str, Shape]] = {
     clocks.UNDELIVERED: ("Everything goes back to {buyer} unless delivered", "back"),
     clocks.INSPECT: ("Released to {seller} unless {buyer} objects", "waiting"),
     clocks.ANSWER_REFUND: ("{seller} answers the refund request", "waiting"),
+    clocks.FALLBACK: ("The split that the terms name is paid unless a ruling comes", "waiting"),
     clocks.LATE_MONEY: ("Late money goes back to {buyer}", "back"),
 }
+
+
+# Beside its state: a clock that was moved, a round that was appealed.
+_TOLD_FIELDS = ("state", "clock", "round")
 
 
 class Teller:
@@ -143,16 +148,22 @@ class Teller:
             EscrowState.DISPUTED: ("The contract froze the money", "risk"),
             EscrowState.EXPIRED: ("Expired: not paid in time", "ended"),
             EscrowState.CANCELLED: ("Cancelled", "ended"),
+            "extended": ("More time: the contract’s clock was moved", "done"),
+            "appealed": ("Appealed: seats have to sign anew", "risk"),
         }
         reversed_from = (EscrowState.CONFIRMING, EscrowState.AWAITING_DEPOSIT)
         for step in transitions:
-            if step.field != "state" or step.target not in told:
+            if step.field not in _TOLD_FIELDS or step.target not in told:
                 continue
             title, shape = told[step.target]
             if (step.source, step.target) == reversed_from:
                 title, shape = "The network reversed a payment", "risk"
             elif step.target == EscrowState.FUNDED and step.source == EscrowState.DELIVERED:
                 continue
+            elif step.target == EscrowState.DISPUTED and step.source == EscrowState.SETTLING:
+                title = told["appealed"][0]
+            elif step.target == EscrowState.FUNDED and step.source == EscrowState.EXPIRED:
+                title = "Revived by both sides: the money is in escrow"
             elif step.target == EscrowState.FUNDED and step.source in ("disputing", "disputed"):
                 title = "The dispute ended; the timers run again"
             yield TimelineItem(

@@ -29,36 +29,40 @@ from payments.states import LegState, OrderState
 # The operator named in the terms is one key; what anyone may send has a sender of its own, so that a
 # ruling never waits behind payouts.
 OPERATOR = "payouts"
-_PURPOSE = {OrderKind.RULE: "deadlines"}
+_PURPOSE = {OrderKind.RULE: "deadlines", OrderKind.CLAIM_FALLBACK: "deadlines"}
 MAX_ATTEMPTS = 3
 NEEDS_HUMAN_ALARM = "order_needs_human"
-# What a hold or a kill switch stops: everything that lets money leave.
-PAYING = (*DECIDING, OrderKind.RESCUE, OrderKind.PAY_LEG)
 
 # Static bounds: the contract's own gas floors (150,000 a leg) plus the vault's deployment, never an estimate.
 _GAS = {
     OrderKind.PAY: 900_000,
     OrderKind.RULE: 1_100_000,
     OrderKind.CLAIM_UNFUNDED: 600_000,
+    OrderKind.CLAIM_FALLBACK: 1_100_000,
+    OrderKind.CANCEL: 600_000,
     OrderKind.RESCUE: 500_000,
     OrderKind.PAY_LEG: 400_000,
     OrderKind.MARK: 250_000,
     OrderKind.REOPEN: 250_000,
     OrderKind.DISPUTE: 300_000,
     OrderKind.WITHDRAW: 250_000,
+    OrderKind.EXTEND: 250_000,
 }
 _EVENT = {
     OrderKind.PAY: "Decided",
     OrderKind.RULE: "Decided",
     OrderKind.CLAIM_UNFUNDED: "Decided",
+    OrderKind.CLAIM_FALLBACK: "Decided",
+    OrderKind.CANCEL: "Cancelled",
     OrderKind.RESCUE: "Rescued",
     OrderKind.PAY_LEG: "LegPaid",
     OrderKind.MARK: "Delivered",
     OrderKind.REOPEN: "DeliveryReopened",
     OrderKind.DISPUTE: "Disputed",
     OrderKind.WITHDRAW: "DisputeWithdrawn",
+    OrderKind.EXTEND: "Extended",
 }
-_HOW = {OrderKind.PAY: How.PAY, OrderKind.RULE: How.RULING}
+_HOW = {OrderKind.PAY: How.PAY, OrderKind.RULE: How.RULING, OrderKind.CLAIM_FALLBACK: How.FALLBACK}
 
 
 def place(
@@ -78,8 +82,7 @@ def place(
     """
     if kind in DECIDING:
         check_free(escrow)
-    if kind in PAYING:
-        controls.check_payout(escrow, to_seller=to_seller, to_buyer=to_buyer)
+    controls.check_order(escrow, kind, to_seller=to_seller, to_buyer=to_buyer)
     order = Order.objects.create(
         escrow=escrow,
         kind=kind,
@@ -101,7 +104,7 @@ def renew(old: Order, escrow: Escrow, *, to_seller: int, to_buyer: int) -> Order
     """The superseded decision `old` once more, about what the chain has left undecided since.
 
     The old call expects a remainder that is gone for good, so it can only revert. As with a retry, a hold
-    placed after the decision does not undo it.
+    placed after the decision does not undo it: the new call waits for the hold to be lifted.
     """
     order = Order.objects.create(
         escrow=escrow,
@@ -187,6 +190,7 @@ def submit(order: Order, escrow: Escrow, *, must_be_final_by: datetime | None = 
         group=order.pk,
         must_be_final_by=must_be_final_by or (previous.must_be_final_by if previous else None),
         not_before=_not_before(order),
+        held=controls.is_stopped(order, escrow),
         replaces=previous if previous is not None and previous.outcome == "failed" else None,
     )
     order.save(update_fields=["attempts", "call"])
@@ -294,6 +298,10 @@ def _calldata(order: Order, escrow: Escrow) -> bytes:  # noqa: PLR0911  (one cas
             )
         case OrderKind.CLAIM_UNFUNDED:
             return calldata.claim_unfunded(terms)
+        case OrderKind.CLAIM_FALLBACK:
+            return calldata.claim_fallback(terms)
+        case OrderKind.CANCEL:
+            return calldata.cancel(terms)
         case OrderKind.RESCUE:
             return calldata.rescue(terms, token=payload["token"])
         case OrderKind.PAY_LEG:
@@ -309,6 +317,8 @@ def _calldata(order: Order, escrow: Escrow) -> bytes:  # noqa: PLR0911  (one cas
             )
         case OrderKind.WITHDRAW:
             return calldata.withdraw_dispute(terms)
+        case OrderKind.EXTEND:
+            return calldata.extend(terms, until=payload["until"])
     raise ValueError(f"{order.kind} is never ordered")
 
 

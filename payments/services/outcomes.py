@@ -43,7 +43,7 @@ def give_up(*, order_id: str, reason: str, acting: Actor) -> Order:
         raise Invalid("reason_missing", "Say why this is given up.")
     order, escrow = orders.lock_waiting(order_id)
     whole = escrow.state in (EscrowState.RELEASING, EscrowState.REFUNDING) and order.kind == OrderKind.PAY
-    if whole or order.kind in (OrderKind.RULE, OrderKind.WITHDRAW):
+    if whole or order.kind in (OrderKind.RULE, OrderKind.CLAIM_FALLBACK, OrderKind.WITHDRAW):
         raise Conflict("order_needed", "The escrow waits for exactly this. Have it tried again.")
     orders.close(order, OrderState.SUPERSEDED, why=f"given up: {reason.strip()}", actor=acting)
     orders.note_person(order, "order.given_up", acting, reason=reason.strip())
@@ -67,7 +67,7 @@ def _failed(order: Order, escrow: Escrow, reason: str) -> None:
     elif order.kind == OrderKind.DISPUTE:
         orders.close(order, OrderState.FAILED, why=reason)
         disputing.dispute_failed(escrow, order)
-    elif order.kind == OrderKind.PAY_LEG:
+    elif order.kind == OrderKind.PAY_LEG or order.payload.get("kind"):
         # Still refused: the leg stays blocked, and anyone may ask again.
         orders.close(order, OrderState.FAILED, why=reason)
         events.of_escrow(escrow, "payout.failed", order=order.pk, reason=reason)
