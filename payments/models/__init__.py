@@ -5,6 +5,7 @@ from payments.models.deal import Deal, DealFile, DealVersion, Party, Role
 from payments.models.escrow import Delivery, DeliveryFile, Deposit, Escrow, RefundRequest
 from payments.models.payout import (
     DECIDING,
+    Approval,
     EscrowPolicy,
     KillSwitch,
     LegKind,
@@ -18,6 +19,7 @@ __all__ = [
     "DECIDING",
     "Account",
     "AccountKind",
+    "Approval",
     "Deal",
     "DealFile",
     "DealVersion",
