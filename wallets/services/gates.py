@@ -43,15 +43,18 @@ def gate_at(network: Network, address: str) -> Gate | None:
     return Gate.objects.filter(network=network, address=address).first()
 
 
-def ensure_gate(network: Network, *, cold: str, second: str = "") -> Gate:
+def ensure_gate(network: Network, *, cold: str, second: str = "", renew: bool = False) -> Gate:
     """The active gate of `network`, deployed if there is none. Idempotent; talks to the node.
+
+    With `renew` a gate with the keys and caps of today takes its place in new terms; the old one serves the
+    terms that name it.
 
     Its hot keys are the network's senders: "payouts" up to the caps of the settings, "deadlines" with no
     right to decide anything alone. `second` is a key outside; without one the platform makes its own.
     Raises `Invalid` for a cold key that the platform itself holds or that another role has.
     """
     known = active_gate(network)
-    if known is not None:
+    if known is not None and not renew:
         return known
     second = second or _approver().address
     senders = _senders(network)
@@ -163,6 +166,11 @@ def _check_cold(cold: str, others: list[str]) -> None:
 
 @transaction.atomic
 def _record(network: Network, made: Deployment, cold: str, second: str, grants: list[Grant]) -> Gate:
+    for old in Gate.objects.select_for_update().filter(network=network, state="active"):
+        if old.address == made.address:
+            return old
+        old.retire()
+        old.save(update_fields=["state"])
     gate, created = Gate.objects.get_or_create(
         network=network,
         address=made.address,

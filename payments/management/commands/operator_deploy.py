@@ -28,6 +28,8 @@ class Command(BaseCommand):
         parser.add_argument("--cold", default="", help="the gate's cold key: it adds and takes away keys")
         parser.add_argument("--seat-cold", default="", help="the seats' cold key: it replaces theirs")
         parser.add_argument("--second", default="", help="a second key outside; default: one is made here")
+        renew = "a gate with the keys and caps of today for new escrows, beside the one that is there"
+        parser.add_argument("--renew", action="store_true", help=renew)
         parser.add_argument("--fee-recipient", default="", help="write the escrow policy with it")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -48,7 +50,8 @@ class Command(BaseCommand):
 
     def _deploy(self, network: Network, options: dict[str, Any]) -> None:
         cold, seat_cold = self._cold_keys(network, options)
-        gate = gates.ensure_gate(network, cold=cold, second=_address(options["second"], "--second"))
+        second = _address(options["second"], "--second")
+        gate = gates.ensure_gate(network, cold=cold, second=second, renew=options["renew"])
         self.stdout.write(f"operator {gate.address}, cold key {gate.cold}, second key {gate.second}")
         found = seats.ensure_seats(network, cold=seat_cold, count=SEATS)
         for seat in found:
