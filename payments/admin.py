@@ -223,7 +223,7 @@ class ApprovalAdmin(ReadOnlyAdmin):
     def message(self, approval: Approval) -> str:
         return json.dumps(approving.typed_data(approval), indent=1)
 
-    def get_readonly_fields(self, request: HttpRequest, obj: object = None) -> list[str]:
+    def get_readonly_fields(self, request: HttpRequest, obj: Approval | None = None) -> list[str]:
         return [*super().get_readonly_fields(request, obj), "shown_amount", "message"]
 
     def has_approve_permission(self, request: HttpRequest, *_: object) -> bool:

@@ -27,10 +27,14 @@ from wallets.services.seats import create_seat
 
 
 @pytest.fixture
-def capped(settings: Any, request: pytest.FixtureRequest) -> Desk:
-    """A desk whose gate lets the payout key decide escrows up to 100 USDT, 150 USDT a day."""
+def low_caps(settings: Any) -> None:
     settings.PAYOUT_CAPS = {"per_escrow": "100", "per_day": "150"}
-    return request.getfixturevalue("desk")
+
+
+@pytest.fixture
+def capped(low_caps: None, desk: Desk) -> Desk:
+    """A desk whose gate lets the payout key decide escrows up to 100 USDT, 150 USDT a day."""
+    return desk
 
 
 def approver(name: str = "olga") -> User:

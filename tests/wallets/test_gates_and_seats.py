@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 from eth_account import Account
+from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
 
 from chain.models import DeployedContract, Network, Sender
@@ -22,7 +23,7 @@ from wallets.models import Gate, Key, Seat
 from wallets.services import create_key, gates, import_key, seats
 
 MAGIC = "0x1626ba7e"
-FEES = "0x10000000000000000000000000000000FEE00003"
+FEES = to_checksum_address("0x10000000000000000000000000000000FEE00003")
 
 
 def deploy(*words: str) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from django.db import transaction
+from eth_utils.address import to_checksum_address
 
 from chain import signing
 from chain.models import DeployedContract, Network
@@ -84,9 +85,13 @@ def able(network: Network, addresses: Iterable[str]) -> list[Seat]:
     asked = [seat for seat in seats if seat.cold]
     if not asked:
         return seats
-    answers = contracts.read(network, [(seat.address, seat_contract.key()) for seat in asked])
-    keys = {seat.pk: views.decode_address(answer) for seat, answer in zip(asked, answers, strict=True)}
+    keys = dict(zip((seat.pk for seat in asked), _keys_on_chain(network, asked), strict=True))
     return [seat for seat in seats if keys.get(seat.pk, seat.key.address) == seat.key.address]
+
+
+def _keys_on_chain(network: Network, seats: Iterable[Seat]) -> list[str]:
+    answers = contracts.read(network, [(seat.address, seat_contract.key()) for seat in seats])
+    return [to_checksum_address(views.decode_address(answer)) for answer in answers]
 
 
 @transaction.atomic
@@ -112,8 +117,7 @@ def adopt_key(seat_id: int, *, acting: Actor) -> Seat:
     seat = Seat.objects.select_related("next_key").get(pk=seat_id)
     rows = DeployedContract.objects.filter(address=seat.address).select_related("network")
     for row in rows:
-        (answer,) = contracts.read(row.network, [(seat.address, seat_contract.key())])
-        if seat.next_key is None or views.decode_address(answer) != seat.next_key.address:
+        if seat.next_key is None or _keys_on_chain(row.network, [seat]) != [seat.next_key.address]:
             message = f"On {row.network.name} the seat has another key than the announced one."
             raise Conflict("seat_not_taken", message)
     return _adopt(seat_id, acting)
