@@ -166,7 +166,7 @@ def test_a_release_above_the_cap_waits_for_a_second_person_and_then_pays(capped:
     capped.settle()
     order.refresh_from_db()
     assert (
-        order.call.data[:4]
+        bytes(order.call.data)[:4]
         == gate_contract.act_approved(b"", second=BUYER_ADDRESS, deadline=0, signature=b"")[:4]
     )
     assert (capped.state(escrow), order.state, order.attempts) == ("released", "done", 1)
