@@ -48,9 +48,15 @@ def register_token(network: Network, address: str, symbol: str, decimals: int, m
     return token
 
 
+def sender_of(network: Network, purpose: str) -> Sender | None:
+    """The sender that carries this purpose now, active or frozen; not one that another took over from."""
+    rows = Sender.objects.filter(network=network, purpose=purpose).exclude(state="retiring")
+    return rows.order_by("-pk").first()
+
+
 def register_sender(network: Network, purpose: str, address: str, key_ref: str) -> Sender:
     """The sender of `purpose`, made if missing; its line of nonces starts where the chain is."""
-    known = Sender.objects.filter(network=network, purpose=purpose).first()
+    known = sender_of(network, purpose)
     if known:
         return known
     nonce = pool.run(network, lambda rpc: rpc.nonce(address, "pending"))

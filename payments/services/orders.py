@@ -11,7 +11,7 @@ from typing import Any
 from django.db import transaction
 from eth_abi.abi import encode
 
-from chain.models import Call, Sender, Token
+from chain.models import Call, Token
 from chain.services.alarms import resolve_alarm
 from chain.services.calls import ExpectedLog, close_as_superseded, order_call, supersede_calls
 from contracts import calls as calldata
@@ -357,7 +357,7 @@ def _sender_address(order: Order, escrow: Escrow) -> str:
     purpose = _PURPOSE.get(OrderKind(order.kind))
     if purpose is None:
         return chain_terms.of(escrow).operator
-    return Sender.objects.get(network=escrow.network, purpose=purpose).address
+    return routing.address_of(escrow, purpose)
 
 
 def _close_call(order: Order, why: str) -> None:

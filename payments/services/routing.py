@@ -7,8 +7,10 @@ What anyone may do goes straight to the contract.
 from dataclasses import dataclass
 
 from chain.models import Sender
+from chain.services.networks import sender_of
 from contracts import gate as gate_contract
 from contracts.artifacts import ESCROW_ADDRESS
+from core.errors import Conflict
 from payments.models import Escrow
 from payments.services import chain_terms
 from wallets.models import Gate
@@ -42,6 +44,14 @@ def route(escrow: Escrow, item: bytes, anyone: str) -> Route:
         return Route(purpose=own.purpose if own else anyone, target=ESCROW_ADDRESS)
     free = gate_contract.is_free(item)
     purpose = DEADLINES if free else PAYOUTS
-    hot = Sender.objects.get(network=escrow.network, purpose=purpose).address
+    hot = address_of(escrow, purpose)
     over = not free and gates.above_cap(gate, hot, escrow.token, escrow.amount)
     return Route(purpose=purpose, target=gate.address, gate=gate, hot=hot, over=over)
+
+
+def address_of(escrow: Escrow, purpose: str) -> str:
+    """The key that carries this purpose on the escrow's network."""
+    sender = sender_of(escrow.network, purpose)
+    if sender is None:
+        raise Conflict("network_not_ready", f"{escrow.network.name} has no key for {purpose}.")
+    return sender.address

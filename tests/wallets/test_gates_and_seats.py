@@ -9,7 +9,7 @@ from eth_account import Account
 from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
 
-from chain.models import DeployedContract, Network, Sender
+from chain.models import DeployedContract, Network, Sender, Token
 from chain.rpc import pool
 from chain.services import networks
 from contracts import gate as gate_contract
@@ -126,6 +126,28 @@ def test_a_renewed_gate_takes_the_old_ones_place_in_new_terms_only(engine: Engin
     assert gates.active_gate(engine.network).address != first.address
     assert EscrowPolicy.objects.get().operator == gates.active_gate(engine.network).address
     assert gates.gate_at(engine.network, first.address).state == "retired"
+
+
+def test_a_new_key_takes_the_purpose_of_a_stolen_one_and_is_granted_by_the_cold_key(engine: Engine) -> None:
+    deploy()
+    gate, old = Gate.objects.get(), Sender.objects.get(purpose="payouts")
+    token, told = Token.objects.get(), StringIO()
+    call_command("replace_sender", "local", "payouts", "--by", "olga", "--reason", "stolen", stdout=told)
+    new = networks.sender_of(engine.network, "payouts")
+    assert new.address != old.address
+    assert new.address in told.getvalue()
+    assert Sender.objects.get(pk=old.pk).state == "retiring"
+    assert gates.above_cap(gate, new.address, token, 1)
+    grant = gate_contract.Grant(key=new.address, token=token.address, per_escrow=10**9, per_day=10**10)
+    from_cold(engine, gate.cold, gate.address, gate_contract.revoke(old.address))
+    from_cold(engine, gate.cold, gate.address, gate_contract.propose(grant))
+    engine.chain.travel(gate_contract.ADD_DELAY)
+    from_cold(engine, gate.cold, gate.address, gate_contract.grant_proposed(grant))
+    assert f"{new.address} decides up to 1000000000" in deploy()
+    assert not gates.above_cap(gate, new.address, token, 10**9)
+    assert gates.above_cap(gate, old.address, token, 1)
+    with pytest.raises(CommandError):
+        call_command("replace_sender", "local", "no such thing", "--by", "olga", "--reason", "stolen")
 
 
 @pytest.mark.parametrize("caps", [("0.5", "0.4"), ("1" + "0" * 20, "1" + "0" * 20)])

@@ -9,6 +9,7 @@ from django.db import transaction
 from chain import signing
 from chain.models import Network, Sender, Token
 from chain.services import contracts
+from chain.services.networks import sender_of
 from contracts import gate as gate_contract
 from contracts import views
 from contracts.artifacts import Deployment
@@ -152,8 +153,8 @@ def _approver() -> Key:
 def _senders(network: Network) -> dict[str, str]:
     from wallets.services.operators import PURPOSES
 
-    rows = Sender.objects.filter(network=network, purpose__in=PURPOSES)
-    senders = dict(rows.values_list("purpose", "address"))
+    found = {purpose: sender_of(network, purpose) for purpose in PURPOSES}
+    senders = {purpose: sender.address for purpose, sender in found.items() if sender}
     if len(senders) != len(PURPOSES):
         raise Conflict("senders_missing", "Make the network's senders first: chain_deploy.")
     return senders
