@@ -1,6 +1,6 @@
 """Tables of the chain engine; see `chain.services` for their only writers."""
 
-from chain.models.networks import Network, Provider, Token
+from chain.models.networks import DeployedContract, Network, Provider, Token
 from chain.models.operations import Alarm
 from chain.models.reading import (
     Block,
@@ -23,6 +23,7 @@ __all__ = [
     "Block",
     "Call",
     "ContractLog",
+    "DeployedContract",
     "FinalEvent",
     "FinalSequence",
     "LogInclusion",

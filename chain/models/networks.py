@@ -6,6 +6,7 @@ from django.db import models
 
 from core.fields import AddressField, BaseUnitsField, HashField
 from core.money import Amount, Unit
+from core.states import append_only
 
 GWEI = 10**9
 
@@ -48,6 +49,25 @@ class Network(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class DeployedContract(models.Model):
+    """A contract of ours on one network beside `Escrow`: a worker starts only where its code stands."""
+
+    network = models.ForeignKey(Network, on_delete=models.PROTECT, related_name="contracts")
+    name = models.CharField(max_length=40)
+    address = AddressField()
+    code_hash = HashField()
+    created = models.DateTimeField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["network", "address"], name="contract_once_per_network")
+        ]
+        triggers: ClassVar = append_only()
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.address}"
 
 
 class Provider(models.Model):

@@ -27,7 +27,11 @@ class Sender(models.Model):
     class Meta:
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["network", "address"], name="sender_address_once"),
-            models.UniqueConstraint(fields=["network", "purpose"], name="sender_purpose_once"),
+            models.UniqueConstraint(
+                fields=["network", "purpose"],
+                condition=models.Q(state="active"),
+                name="one_active_sender_per_purpose",
+            ),
         ]
         triggers: ClassVar = [
             *state_guards(states.SENDER),
@@ -44,6 +48,11 @@ class Sender(models.Model):
     @transition(field=state, source=states.SENDER.sources("frozen"), target="frozen")
     def freeze(self, reason: str) -> None:
         """Nothing more is signed with this key."""
+        self.reason = reason
+
+    @transition(field=state, source=states.SENDER.sources("retiring"), target="retiring")
+    def retire(self, reason: str) -> None:
+        """Another key takes its purpose; what it has sent is followed to its end."""
         self.reason = reason
 
     @transition(field=state, source=states.SENDER.sources("active"), target="active")

@@ -85,6 +85,31 @@ def thaw_sender(*, sender: Sender, reason: str, acting: Actor) -> Sender:
     return locked
 
 
+def replace_sender(*, old: Sender, address: str, key_ref: str, reason: str, acting: Actor) -> Sender:
+    """Another key takes a sender's purpose, with its own line of nonces. Never inside a transaction.
+
+    What waits is carried by the new one; what the old one has sent is followed to its end. Raises `Invalid`
+    without a reason, `Conflict` if the old one was replaced already.
+    """
+    _need_reason(reason)
+    nonce = pool.run(old.network, lambda rpc: rpc.nonce(address, "pending"))
+    with transaction.atomic():
+        locked = Sender.objects.select_for_update().get(pk=old.pk)
+        source = locked.state
+        if source == "retiring":
+            raise Conflict("sender_replaced", "Another key has taken this purpose already.")
+        locked.retire(reason[:300])
+        locked.save(update_fields=["state", "reason"])
+        transitions.record(locked, source=source, target="retiring", actor=acting, why=reason)
+        new = Sender.objects.create(
+            network=old.network, purpose=old.purpose, address=address, key_ref=key_ref, next_nonce=nonce
+        )
+        transitions.record(new, source="", target="active", actor=acting, why=reason)
+        _note("sender.replaced", locked.address, acting, {"reason": reason, "by": address})
+        resolve_alarm(old.network, "sender_frozen", locked.address)
+    return new
+
+
 def _nonces(rpc: Rpc, sender: Sender) -> tuple[int, int]:
     """The sender's next nonce at the final head, and with everything that is pending."""
     top = final_head(rpc.network)
