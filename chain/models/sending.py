@@ -82,7 +82,8 @@ class Transaction(models.Model):
                 fields=["sender", "nonce"],
                 condition=models.Q(state__in=states.OPEN_TRANSACTIONS),
                 name="transaction_open",
-            )
+            ),
+            models.Index(fields=["sender", "created_at"], name="transaction_spent"),
         ]
         triggers: ClassVar = [
             *state_guards(states.TRANSACTION),
@@ -132,6 +133,7 @@ class Attempt(models.Model):
         ORIGINAL = "original"
         BUMP = "bump"
         CANCEL = "cancel"
+        ADOPTED = "adopted", "found on the chain after a restore"
 
     transaction = models.ForeignKey(Transaction, on_delete=models.PROTECT, related_name="attempts")
     sequence = models.PositiveIntegerField()

@@ -26,7 +26,10 @@ LONGEST_PAUSE = timedelta(seconds=60)
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What one node said about a sender and its due calls; `refusals` by call id."""
+    """What one node said about a sender and its due calls.
+
+    `nonce` is the first that is neither mined nor pending, `refusals` are by call id.
+    """
 
     market: Market
     balance: int
@@ -38,13 +41,17 @@ class Look:
 
 @dataclass(slots=True)
 class Round:
-    """One pass over a sender's due calls; `free` is the wei that no transaction in flight may still cost."""
+    """One pass over a sender's due calls.
+
+    `free` is the wei that no transaction in flight may still cost, `spent` what 24 hours may have cost.
+    """
 
     network: Network
     sender: Sender
     signer: signing.Signer
     look: Look
     free: int
+    spent: int
 
 
 def assign_sender(network: Network, sender: Sender) -> int:
@@ -60,10 +67,12 @@ def assign_sender(network: Network, sender: Sender) -> int:
     # Read again: a rival worker may have assigned, sent and seen mined what the node just counted.
     sender.refresh_from_db(fields=["next_nonce"])
     if look.nonce > sender.next_nonce:
-        outcome.freeze(sender, f"the chain is at nonce {look.nonce}, we are at {sender.next_nonce}")
+        why = f"{outcome.AHEAD} nonce {look.nonce - 1}, we signed up to {sender.next_nonce - 1}"
+        outcome.freeze(sender, why)
         return 0
     signer = signing.resolve(sender.key_ref)
-    now = Round(network, sender, signer, look, look.balance - _committed(sender))
+    committed = _committed(sender)
+    now = Round(network, sender, signer, look, look.balance - committed, _spent(sender) + committed)
     return sum(_decide(now, call) for call in calls)
 
 
@@ -92,10 +101,11 @@ def _look(rpc: Rpc, sender: Sender, calls: list[Call]) -> Look:
     requests: list[tuple[str, list[Any]]] = [
         ("eth_getBalance", [sender.address, "latest"]),
         ("eth_getTransactionCount", [sender.address, "latest"]),
+        ("eth_getTransactionCount", [sender.address, "pending"]),
         *(simulation(sender, call, "pending") for call in calls),
     ]
-    balance, nonce, *answers = rpc.batch_or_errors(requests)
-    for answer in (balance, nonce):
+    balance, mined, pending, *answers = rpc.batch_or_errors(requests)
+    for answer in (balance, mined, pending):
         if isinstance(answer, RpcError):
             raise answer
     pairs = list(zip(calls, answers, strict=True))
@@ -104,7 +114,7 @@ def _look(rpc: Rpc, sender: Sender, calls: list[Call]) -> Look:
     return Look(
         market=read_market(rpc),
         balance=quantity(balance, "balance"),
-        nonce=quantity(nonce, "nonce"),
+        nonce=max(quantity(mined, "nonce"), quantity(pending, "pending nonce")),
         refusals=refusals,
         refused_finally=_refused_at(rpc, sender, [call for call in refused if _is_open(call, final)], final),
         unknown=frozenset(
@@ -132,13 +142,18 @@ def _refused_at(
     )
 
 
+def signed_gas(network: Network, call: Call) -> int:
+    """The gas limit that is simulated and signed: the call's own bound and what the network adds."""
+    return call.gas_limit + network.extra_gas
+
+
 def simulation(sender: Sender, call: Call, block: str) -> tuple[str, list[Any]]:
     """The request that runs `call` with exactly the gas that will be signed."""
     what = {
         "from": sender.address,
         "to": call.target,
         "data": "0x" + bytes(call.data).hex(),
-        "gas": hex(call.gas_limit),
+        "gas": hex(signed_gas(sender.network, call)),
     }
     return "eth_call", [what, block]
 
@@ -152,13 +167,18 @@ def _decide(now: Round, call: Call) -> int:
     if call.pk in look.unknown:
         _postpone(call, "the node could not simulate it")
         return 0
+    urgent = call.must_be_final_by is not None
     try:
-        fees = first_offer(network, look.market, call.gas_limit)
+        fees = first_offer(network, look.market, signed_gas(network, call), urgent=urgent)
     except FeeCapReached as error:
         raise_alarm(network, "fee_cap", now.sender.address, str(error))
         _postpone(call, str(error))
         return 0
-    cost = call.gas_limit * fees.max_fee
+    cost = signed_gas(network, call) * fees.max_fee
+    if network.gas_budget_day and not urgent and now.spent + cost > network.gas_budget_day:
+        raise_alarm(network, "gas_budget", now.sender.address, f"{now.spent} wei in 24 hours")
+        _postpone(call, "the gas budget of the day is used up")
+        return 0
     if now.free < cost:
         raise_alarm(network, "low_balance", now.sender.address, f"{look.balance} wei")
         _postpone(call, "the sender's balance does not cover the gas")
@@ -166,6 +186,7 @@ def _decide(now: Round, call: Call) -> int:
     resolve_alarm(network, "low_balance", now.sender.address)
     assigned = _assign(now, call, fees)
     now.free -= cost if assigned else 0
+    now.spent += cost if assigned else 0
     return int(assigned)
 
 
@@ -176,6 +197,13 @@ def _committed(sender: Sender) -> int:
     for row in flight.prefetch_related("attempts"):
         total += row.gas_limit * max(attempt.max_fee for attempt in row.attempts.all())
     return total
+
+
+def _spent(sender: Sender) -> int:
+    """Wei of gas that the transactions of the last 24 hours cost."""
+    since = clock.now() - timedelta(days=1)
+    mined = Transaction.objects.filter(sender=sender, created_at__gt=since, gas_used__gt=0)
+    return sum(gas * price for gas, price in mined.values_list("gas_used", "gas_price"))
 
 
 def _assign(now: Round, call: Call, fees: Fees) -> bool:
@@ -193,7 +221,7 @@ def _assign(now: Round, call: Call, fees: Fees) -> bool:
             nonce=locked.next_nonce,
             target=wanted.target,
             data=bytes(wanted.data),
-            gas_limit=wanted.gas_limit,
+            gas_limit=signed_gas(now.network, wanted),
             created_at=clock.now(),
             next_send_at=clock.now(),
         )

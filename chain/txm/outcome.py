@@ -13,6 +13,9 @@ from chain.services.alarms import raise_alarm
 from core import clock, transitions
 from core.actors import CHAIN, SYSTEM
 
+# How a freeze begins its reason when the chain is ahead of the tables: a recovery may lift that.
+AHEAD = "the nodes know of"
+
 
 def has_expected(expected: Sequence[Mapping[str, Any]], logs: Sequence[Log]) -> bool:
     """Whether every expected log is among `logs`, each matched by a log of its own."""
