@@ -62,12 +62,10 @@ def recover(network: Network) -> bool:
     network.refresh_from_db()
     if network.recovering_since is None:
         return False
-    senders = list(Sender.objects.filter(network=network).order_by("pk"))
     adopted = 0
-    for sender in senders:
+    for sender in Sender.objects.filter(network=network).order_by("pk"):
         adopted += adopt.adopt_mined(network, sender, ask(network, sender).mined)
-    for sender in senders:
-        sender.refresh_from_db()
+    senders = list(Sender.objects.filter(network=network).order_by("pk"))
     if adopted or not all(_still(network, sender) for sender in senders):
         _stable_since(network, None)
         return adopted > 0
