@@ -42,6 +42,9 @@ class Network(models.Model):
         default=0,
         help_text="wei that all payouts of 24 hours may cost; 0 for no limit; deadline work is exempt",
     )
+    batch_seconds = models.PositiveIntegerField(
+        default=20, help_text="a payout waits at most so long to share a transaction with others"
+    )
     extra_gas = models.PositiveIntegerField(
         default=0, help_text="gas that every transaction pays here for another chain, on top of its own"
     )

@@ -183,6 +183,9 @@ class Call(models.Model):
     data = models.BinaryField()
     gas_limit = models.PositiveBigIntegerField()
     expected = models.JSONField(default=list)
+    batchable = models.BooleanField(
+        default=False, help_text="its target takes a batch, and it may wait a little to share one"
+    )
     must_be_final_by = models.DateTimeField(null=True, blank=True)
     not_before = models.DateTimeField(null=True, blank=True)
     next_try_at = models.DateTimeField()
@@ -213,7 +216,7 @@ class Call(models.Model):
                 name="request_fixed",
                 fields=[
                     "id", "network", "purpose", "idempotency_key", "request_hash", "group", "target", "data",
-                    "gas_limit", "expected", "replaces", "created_at",
+                    "gas_limit", "expected", "batchable", "replaces", "created_at",
                 ],
             ),
             pgtrigger.Protect(

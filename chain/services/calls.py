@@ -56,13 +56,15 @@ def order_call(
     must_be_final_by: datetime | None = None,
     not_before: datetime | None = None,
     replaces: Call | None = None,
+    batchable: bool = False,
 ) -> Call:
     """Order one effect, once. Runs in the caller's transaction, with the state change that orders it.
 
     The same `key` with the same request returns the call that is there; with another request it raises
     `Conflict`. `expected` may not be empty: without an expected log nothing proves the effect. `replaces`
     names a failed call whose retry this is; a call can be replaced once. `gas_limit` is exactly what will
-    be simulated and signed. After the commit a worker is rung.
+    be simulated and signed. A `batchable` call goes to a target with `batch(bytes[])` and may wait for
+    company. After the commit a worker is rung.
     """
     if not transaction.get_connection().in_atomic_block:
         raise RuntimeError("a call is ordered in the transaction of the state change that wants it")
@@ -88,6 +90,7 @@ def order_call(
             "not_before": not_before,
             "next_try_at": max(now, not_before) if not_before else now,
             "replaces": replaces,
+            "batchable": batchable,
             "created_at": now,
         },
     )

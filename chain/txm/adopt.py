@@ -15,6 +15,7 @@ from chain.rpc.answers import hexadecimal
 from chain.rpc.client import Rpc
 from chain.rpc.errors import BadAnswer
 from chain.txm.assign import store_attempt
+from chain.txm.batching import items_of
 from chain.txm.bump import cancel_fields, cancel_gas
 from chain.txm.fees import Fees, first_offer, read_market
 from core import clock, transitions
@@ -112,18 +113,20 @@ def _store_new(sender: Sender, nonce: int, found: Signed) -> int:
 
 
 def _hand_call(row: Transaction, found: Signed) -> None:
-    """The waiting call that asked for these bytes, if the database still knows it."""
+    """The waiting calls that asked for these bytes, if the database still knows them."""
+    items = items_of(found.data)
     waiting = Call.objects.select_for_update().filter(
         network=row.sender.network, purpose=row.sender.purpose, outcome="waiting", target=found.target
     )
-    call = next((call for call in waiting.order_by("created_at") if bytes(call.data) == found.data), None)
-    if call is None:
-        return
-    call.mark_sent(row)
-    call.save(update_fields=["outcome", "transaction"])
-    transitions.record(
-        call, source="waiting", target="sent", actor=CHAIN, field="outcome", why="found on chain"
-    )
+    for call in waiting.order_by("pk"):
+        if bytes(call.data) not in items:
+            continue
+        items.remove(bytes(call.data))
+        call.mark_sent(row)
+        call.save(update_fields=["outcome", "transaction"])
+        transitions.record(
+            call, source="waiting", target="sent", actor=CHAIN, field="outcome", why="found on the chain"
+        )
 
 
 def store_gap(network: Network, sender: Sender) -> Transaction:
