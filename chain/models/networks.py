@@ -36,6 +36,19 @@ class Network(models.Model):
     max_fee_cap = BaseUnitsField(default=300 * GWEI, help_text="wei per gas, never signed above")
     cost_cap = BaseUnitsField(default=10**17, help_text="wei per transaction, never signed above")
     market_multiple_cap = models.PositiveIntegerField(default=10)
+    urgent_factor = models.PositiveSmallIntegerField(
+        default=4, help_text="work with a deadline on the chain may cost so many times the caps"
+    )
+    gas_budget_day = BaseUnitsField(
+        default=0,
+        help_text="wei that all payouts of 24 hours may cost; 0 for no limit; deadline work is exempt",
+    )
+    batch_seconds = models.PositiveIntegerField(
+        default=20, help_text="a payout waits at most so long to share a transaction with others"
+    )
+    extra_gas = models.PositiveIntegerField(
+        default=0, help_text="gas that every transaction pays here for another chain, on top of its own"
+    )
     resend_after = models.PositiveIntegerField(default=15)
     bump_after_blocks = models.PositiveIntegerField(default=3)
     bump_after_seconds = models.PositiveIntegerField(default=45)
@@ -46,6 +59,14 @@ class Network(models.Model):
     halted_reason = models.CharField(
         max_length=300, blank=True, default="", help_text="set: nothing is credited and nothing is paid out"
     )
+
+    recovering_since = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="set: the database was restored; nothing is signed until it caught up",
+    )
+    recovery_stable_since = models.DateTimeField(null=True, blank=True)
+    recovery_wait_seconds = models.PositiveIntegerField(default=7200)
 
     def __str__(self) -> str:
         return self.name

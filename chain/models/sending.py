@@ -91,7 +91,8 @@ class Transaction(models.Model):
                 fields=["sender", "nonce"],
                 condition=models.Q(state__in=states.OPEN_TRANSACTIONS),
                 name="transaction_open",
-            )
+            ),
+            models.Index(fields=["sender", "created_at"], name="transaction_spent"),
         ]
         triggers: ClassVar = [
             *state_guards(states.TRANSACTION),
@@ -141,6 +142,7 @@ class Attempt(models.Model):
         ORIGINAL = "original"
         BUMP = "bump"
         CANCEL = "cancel"
+        ADOPTED = "adopted", "found on the chain after a restore"
 
     transaction = models.ForeignKey(Transaction, on_delete=models.PROTECT, related_name="attempts")
     sequence = models.PositiveIntegerField()
@@ -190,6 +192,9 @@ class Call(models.Model):
     data = models.BinaryField()
     gas_limit = models.PositiveBigIntegerField()
     expected = models.JSONField(default=list)
+    batchable = models.BooleanField(
+        default=False, help_text="its target takes a batch, and it may wait a little to share one"
+    )
     must_be_final_by = models.DateTimeField(null=True, blank=True)
     not_before = models.DateTimeField(null=True, blank=True)
     held = models.BooleanField(default=False, help_text="not signed until whoever ordered it lets it go")
@@ -221,7 +226,7 @@ class Call(models.Model):
                 name="request_fixed",
                 fields=[
                     "id", "network", "purpose", "idempotency_key", "request_hash", "group", "target", "data",
-                    "gas_limit", "expected", "replaces", "created_at",
+                    "gas_limit", "expected", "batchable", "replaces", "created_at",
                 ],
             ),
             pgtrigger.Protect(

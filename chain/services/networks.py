@@ -30,6 +30,7 @@ def local_network(url: str) -> Network:
             "chain_id": LOCAL_CHAIN_ID,
             "is_local": True,
             "block_time": 1,
+            "batch_seconds": 0,
             **LOCAL_FEES,
         },
     )
