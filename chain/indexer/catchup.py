@@ -5,10 +5,9 @@ from collections.abc import Iterator
 from django.db import transaction
 from django.db.models import F
 
-from chain.indexer import store
+from chain.indexer import quorum, store
 from chain.indexer.reading import RangeRead, read_named
 from chain.models import Network, ScanCursor, WatchedAddress
-from chain.rpc import pool
 from chain.rpc.errors import RangeTooLarge
 from chain.services import final
 from chain.services.alarms import raise_alarm
@@ -61,7 +60,8 @@ def read_for(network: Network, addresses: list[str], start: int, end: int) -> It
 
 
 def _read_window(network: Network, addresses: list[str], start: int, end: int) -> RangeRead:
-    return pool.run(network, lambda rpc: read_named(rpc, addresses, start, end))
+    """A window that is credited like any other final range: a quorum must agree on it."""
+    return quorum.agree(network, lambda rpc: read_named(rpc, addresses, start, end)).read
 
 
 def _write(network: Network, cursor: ScanCursor, rows: list[WatchedAddress], reads: list[RangeRead]) -> None:
@@ -70,4 +70,7 @@ def _write(network: Network, cursor: ScanCursor, rows: list[WatchedAddress], rea
         raise store.CursorMoved
     events = [event for read in reads for event in store.finalize(store.keep_range(network, read))]
     final.append(network, events)
-    WatchedAddress.objects.filter(pk__in=[row.pk for row in rows]).update(caught_up=True)
+    # The version that the cursor has from now on: whoever stores a range by it has matched these rows.
+    WatchedAddress.objects.filter(pk__in=[row.pk for row in rows]).update(
+        caught_up=True, since_version=cursor.version + 1
+    )

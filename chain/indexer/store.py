@@ -19,6 +19,16 @@ from chain.models import (
     TransferInclusion,
 )
 from chain.rpc.answers import Header
+from chain.services.alarms import raise_alarm, resolve_alarm
+
+_TOKEN_ALARMS = {
+    events.PAUSE: "token_paused",
+    events.DEPRECATE: "token_deprecated",
+    events.PARAMS: "token_fee_changed",
+    events.BLACKLISTED: "address_blacklisted",
+    events.DESTROYED: "funds_destroyed",
+}
+_TOKEN_HEALED = {events.UNPAUSE: "token_paused", events.CLEARED: "address_blacklisted"}
 
 
 class CursorMoved(Exception):
@@ -149,22 +159,35 @@ def _event(item: Stored, kind: FinalEvent.Kind, key: str) -> FinalEvent:
 
 
 def _apply_to_token(entry: Observed) -> None:
-    """A token's own final events switch its flags: paused, and intake stopped for good when deprecated."""
+    """A token's own final events switch its flags: paused, and intake stopped for good when deprecated.
+
+    What its owner did to it or to one of our addresses is told to a human as well.
+    """
     if entry.token is None or entry.transfer is not None:
         return
+    what, log = entry.log.topic0, entry.log
     changes = {
         events.PAUSE: {"paused": True},
         events.UNPAUSE: {"paused": False},
         events.DEPRECATE: {"deprecated": True, "enabled": False},
-    }.get(entry.log.topic0)
+    }.get(what)
     if changes:
         Token.objects.filter(pk=entry.token.pk).update(**changes)
+    kind = _TOKEN_ALARMS.get(what)
+    if kind:
+        about = events.account_of(log) or entry.token.address
+        raise_alarm(entry.token.network, kind, about, f"{entry.token.symbol}, {log.tx_hash}")
+    healed = _TOKEN_HEALED.get(what)
+    if healed:
+        resolve_alarm(entry.token.network, healed, events.account_of(log) or entry.token.address)
 
 
 def touched_at(read: RangeRead) -> set[tuple[int, str]]:
     """(token, watched address) pairs whose balance the range changed."""
     pairs = set()
     for entry in read.observed:
+        if entry.token and entry.log.topic0 == events.DESTROYED:
+            pairs.add((entry.token.pk, events.account_of(entry.log) or ""))
         if entry.transfer and entry.token:
             sides = ((entry.transfer.source, entry.key_out), (entry.transfer.recipient, entry.key_in))
             pairs |= {(entry.token.pk, account) for account, key in sides if key}

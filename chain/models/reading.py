@@ -60,12 +60,20 @@ class WatchedAddress(models.Model):
     caught_up = models.BooleanField(
         default=False, help_text="the blocks between from_block and the cursor at that time were read"
     )
+    since_version = models.PositiveBigIntegerField(
+        default=0, help_text="version of the safe cursor that first covers it; what is newer is found by it"
+    )
     created_at = models.DateTimeField()
 
     class Meta:
         constraints: ClassVar = [models.UniqueConstraint(fields=["network", "address"], name="watched_once")]
         indexes: ClassVar = [
-            models.Index(fields=["network"], condition=models.Q(caught_up=False), name="watched_behind")
+            models.Index(fields=["network"], condition=models.Q(caught_up=False), name="watched_behind"),
+            models.Index(
+                fields=["network", "since_version", "id"],
+                condition=models.Q(caught_up=True),
+                name="watched_since",
+            ),
         ]
         triggers: ClassVar = [
             *never_deleted(),
@@ -194,9 +202,10 @@ class ScanCursor(models.Model):
     class Lane(models.TextChoices):
         HEAD = "head"
         SAFE = "safe"
+        SECOND = "second"
 
     network = models.ForeignKey(Network, on_delete=models.PROTECT, related_name="cursors")
-    lane = models.CharField(max_length=4, choices=Lane.choices)
+    lane = models.CharField(max_length=8, choices=Lane.choices)
     number = models.PositiveBigIntegerField()
     hash = HashField()
     timestamp = models.DateTimeField()
@@ -221,18 +230,41 @@ class ScanCursor(models.Model):
 
 
 class ScanCoverage(models.Model):
-    """A range of final blocks that was read, by whom, and the hash it ended with."""
+    """A range of final blocks that was read, by whom, who agreed, and the hash it ended with."""
 
     network = models.ForeignKey(Network, on_delete=models.PROTECT, related_name="coverage")
     provider = models.ForeignKey(Provider, on_delete=models.PROTECT, related_name="+")
     from_number = models.PositiveBigIntegerField()
     to_number = models.PositiveBigIntegerField()
     end_hash = HashField()
+    digest = HashField(blank=True, default="", help_text="of everything in it that concerned us")
+    witnesses = models.JSONField(default=list, help_text="providers that gave the same digest")
     created_at = models.DateTimeField()
 
     class Meta:
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["network", "from_number"], name="coverage_once")
+        ]
+        triggers: ClassVar = append_only()
+
+    def __str__(self) -> str:
+        return f"{self.from_number}..{self.to_number}"
+
+
+class SecondPass(models.Model):
+    """A final range read again, hours later and by another provider where there is one."""
+
+    network = models.ForeignKey(Network, on_delete=models.PROTECT, related_name="second_passes")
+    provider = models.ForeignKey(Provider, on_delete=models.PROTECT, related_name="+")
+    from_number = models.PositiveBigIntegerField()
+    to_number = models.PositiveBigIntegerField()
+    late = models.PositiveIntegerField(help_text="final events that only this reading found")
+    unconfirmed = models.PositiveIntegerField(help_text="final events that this reading did not show")
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["network", "from_number"], name="second_pass_once")
         ]
         triggers: ClassVar = append_only()
 
@@ -310,6 +342,7 @@ class FinalEvent(models.Model):
             models.UniqueConstraint(fields=["log"], name="final_event_log_once"),
             models.UniqueConstraint(fields=["call", "outcome"], name="final_event_call_once"),
         ]
+        indexes: ClassVar = [models.Index(fields=["network", "block_number"], name="final_event_block")]
         triggers: ClassVar = append_only()
 
     def __str__(self) -> str:
