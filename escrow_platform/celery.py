@@ -4,6 +4,8 @@ import os
 
 from celery import Celery
 
+from escrow_platform import routing as routing  # registers what a worker does when it starts
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "escrow_platform.settings.production")
 
 app = Celery("holdfast")

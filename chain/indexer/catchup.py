@@ -1,6 +1,6 @@
 """Addresses that began to be watched after some of their blocks were read: those blocks are read for them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from django.db import transaction
 from django.db.models import F
@@ -45,17 +45,22 @@ def step(network: Network, cursor: ScanCursor) -> bool:
 
 def read_for(network: Network, addresses: list[str], start: int, end: int) -> Iterator[RangeRead]:
     """Transfers from and to `addresses` in a range that was read before, window by window."""
+    return read_windows(start, end, lambda low, high: _read_window(network, addresses, low, high))
+
+
+def read_windows(start: int, end: int, read: Callable[[int, int], RangeRead]) -> Iterator[RangeRead]:
+    """`start..end` in windows as wide as the node allows; `RangeTooLarge` if a single block is too much."""
     window = _WINDOW
     while start <= end:
         upto = min(end, start + window - 1)
         try:
-            read = _read_window(network, addresses, start, upto)
+            found = read(start, upto)
         except RangeTooLarge as error:
             if window == 1:
                 raise
             window = max(1, min(error.suggested or window, window // 2))
             continue
-        yield read
+        yield found
         start = upto + 1
 
 

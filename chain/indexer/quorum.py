@@ -95,7 +95,8 @@ def agree(network: Network, work: Work, members: Sequence[Provider] | None = Non
             _settled(network, [*votes.outvoted(agreed), *_contradicting(causes)])
             return agreed
     errors = [error for _, error in causes]
-    for refusal in (error for error in errors if isinstance(error, RangeTooLarge)):
+    refusal = next((error for error in errors if isinstance(error, RangeTooLarge)), None)
+    if refusal is not None:
         raise refusal
     raise AllProvidersFailed([*errors, *unsettled(network, votes)])
 
