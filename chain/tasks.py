@@ -28,10 +28,11 @@ def _duty(name: str, network_id: int, work: Callable[[Network], object]) -> None
     """
     network = Network.objects.get(pk=network_id)
     try:
-        with breaker.guarded(network), leases.held(f"chain.{name}:{network_id}", _LEASE) as won:
-            networks.ensure_verified(network)
+        with leases.held(f"chain.{name}:{network_id}", _LEASE) as won:
             if won:
-                work(network)
+                with breaker.guarded(network):
+                    networks.ensure_verified(network)
+                    work(network)
                 # Only who did it says so: a duty whose holder hangs must be seen to stop.
                 heartbeat.beat(f"chain.{name}:{network.slug}")
     except breaker.Resting:

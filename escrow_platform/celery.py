@@ -4,7 +4,7 @@ import os
 
 from celery import Celery
 
-from escrow_platform import routing as routing  # registers what a worker does when it starts
+import escrow_platform.routing  # noqa: F401  registers what a worker does when it starts
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "escrow_platform.settings.production")
 

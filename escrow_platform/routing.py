@@ -44,12 +44,12 @@ def route(
 @celeryd_after_setup.connect
 def _take_all_networks(instance: Any, conf: Any, **_: object) -> None:
     """Add the networks' queues to a worker that was not told which queues to take."""
-    app: Celery = instance.app
-    if set(app.amqp.queues.consume_from) != {conf.task_default_queue}:
+    queues: Any = instance.app.amqp.queues
+    if set(queues.consume_from) != {conf.task_default_queue}:
         return
     try:
         for network_id in _network_ids():
-            app.amqp.queues.select_add(queue_of(network_id))
+            queues.select_add(queue_of(network_id))
     except DatabaseError as error:
         # The schedule tells the workers again within a minute.
         log.warning("queues_unknown", error=type(error).__name__)

@@ -24,7 +24,7 @@ _FIRST_RETRY, _LAST_RETRY = 2.0, 60.0
 
 
 def follow(network: Network, ring: Ring, stop: threading.Event) -> None:
-    """Call `ring(network_id)` for every new head until `stop` is set. Runs for ever, in a thread of its own."""
+    """Call `ring(network_id)` for every new head until `stop` is set; for a thread of its own."""
     retry = _FIRST_RETRY
     while not stop.is_set():
         if subscribe_once(network, ring, stop):

@@ -32,7 +32,7 @@ def sweep(network: Network, rounds: int = 50) -> bool:
         return False
     except breaker.Resting:
         return False
-    return any([_often(duty, network, rounds) for duty in DUTIES])
+    return sum(_often(duty, network, rounds) for duty in DUTIES) > 0
 
 
 def _often(duty: Callable[[Network], object], network: Network, rounds: int) -> bool:
