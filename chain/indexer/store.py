@@ -1,5 +1,6 @@
 """Writing down what was read. All of it inside the caller's transaction, under the cursor's move."""
 
+from collections import Counter
 from dataclasses import dataclass
 
 from django.db.models import F
@@ -20,6 +21,9 @@ from chain.models import (
 )
 from chain.rpc.answers import Header
 from chain.services.alarms import raise_alarm, resolve_alarm
+
+# (transfer, log): one of them is None.
+Place = tuple[int | None, int | None]
 
 _TOKEN_ALARMS = {
     events.PAUSE: "token_paused",
@@ -76,6 +80,11 @@ class Stored:
     row: TokenTransfer | ContractLog
     block: Block
 
+    @property
+    def place(self) -> Place:
+        """The row, as final events name it."""
+        return (self.row.pk, None) if isinstance(self.row, TokenTransfer) else (None, self.row.pk)
+
 
 def keep_range(network: Network, read: RangeRead) -> list[Stored]:
     """Store blocks, observations and inclusions of a range, in order of the chain. Idempotent."""
@@ -125,31 +134,38 @@ def finalize(stored: list[Stored]) -> list[FinalEvent]:
             item.row.save(update_fields=["final_block"])
             _apply_to_token(item.entry)
         for kind, key in item.entry.kinds:
-            identity = (type(item.row), item.row.pk, kind.value)
-            if identity not in known:
-                known.add(identity)
-                fresh.append(_event(item, kind, key))
+            reversals = known[item.place, reversal(kind)]
+            if known[item.place, kind] <= reversals:
+                known[item.place, kind] += 1
+                fresh.append(_event(item, kind, key, again=reversals))
     return fresh
 
 
-def _known_events(stored: list[Stored]) -> set[tuple[type, int, str]]:
+def _known_events(stored: list[Stored]) -> Counter[tuple[Place, str]]:
+    """How often each observation was told, and taken back, by kind."""
     transfers = [item.row.pk for item in stored if isinstance(item.row, TokenTransfer)]
     logs = [item.row.pk for item in stored if isinstance(item.row, ContractLog)]
-    known: set[tuple[type, int, str]] = {
-        (TokenTransfer, pk, kind)
-        for pk, kind in FinalEvent.objects.filter(transfer__in=transfers).values_list("transfer_id", "kind")
-        if pk is not None
-    }
-    for pk, kind in FinalEvent.objects.filter(log__in=logs).values_list("log_id", "kind"):
-        if pk is not None:
-            known.add((ContractLog, pk, kind))
-    return known
+    counted: Counter[tuple[Place, str]] = Counter()
+    for rows in (
+        FinalEvent.objects.filter(transfer__in=transfers),
+        FinalEvent.objects.filter(log__in=logs),
+    ):
+        for event in rows:
+            told = reversal(event.outcome) if event.kind == FinalEvent.Kind.REVERSED else event.kind
+            counted[(event.transfer_id, event.log_id), told] += 1
+    return counted
 
 
-def _event(item: Stored, kind: FinalEvent.Kind, key: str) -> FinalEvent:
+def reversal(kind: str) -> str:
+    """What the taking back of an event of `kind` is counted as."""
+    return f"{FinalEvent.Kind.REVERSED.value} {kind.split(' ')[0]}"
+
+
+def _event(item: Stored, kind: FinalEvent.Kind, key: str, again: int) -> FinalEvent:
     return FinalEvent(
         kind=kind,
         key=key,
+        outcome=f"again {again}" if again else "",
         transfer=item.row if isinstance(item.row, TokenTransfer) else None,
         log=item.row if isinstance(item.row, ContractLog) else None,
         block_number=item.block.number,

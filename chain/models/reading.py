@@ -12,10 +12,16 @@ from core.states import append_only, never_deleted
 
 
 def _final_once() -> pgtrigger.Trigger:
-    """The final block of an observation is set once and never changed."""
-    return pgtrigger.Protect(
+    """The final block of an observation is set once, and taken back only when that block lost its place."""
+    return pgtrigger.Trigger(
         name="final_once",
+        when=pgtrigger.Before,
         operation=pgtrigger.Update,
+        func=(
+            "IF EXISTS (SELECT 1 FROM chain_block WHERE id = OLD.final_block_id AND canonical) THEN "
+            "RAISE EXCEPTION 'what is final is never rewritten (table %)', TG_TABLE_NAME; "
+            "END IF; RETURN NEW;"
+        ),
         condition=pgtrigger.Condition(
             "OLD.final_block_id IS NOT NULL AND OLD.final_block_id IS DISTINCT FROM NEW.final_block_id"
         ),
@@ -305,6 +311,9 @@ class FinalEvent(models.Model):
 
     `transfer_in` / `transfer_out`: `transfer` and the watched `key`. `log`: `log`, a log of the escrow
     contract. `token`: `log`, an alarming event of the token itself. `call`: `call`, `outcome`, `reason`.
+    `reversed`: what an earlier event of the kind in `outcome` told is not true any more, because a person
+    accepted that the chain left its own final blocks; `transfer` or `log`, and `key`, are those of it. When
+    it becomes final once more, an event of the first kind follows, with an outcome that begins with `again`.
     """
 
     class Kind(models.TextChoices):
@@ -313,6 +322,7 @@ class FinalEvent(models.Model):
         TRANSFER_IN = "transfer_in"
         TRANSFER_OUT = "transfer_out"
         CALL = "call"
+        REVERSED = "reversed"
 
     network = models.ForeignKey(Network, on_delete=models.PROTECT, related_name="final_events")
     seq = models.PositiveBigIntegerField()
@@ -330,7 +340,7 @@ class FinalEvent(models.Model):
     call = models.ForeignKey(
         Call, null=True, blank=True, on_delete=models.PROTECT, related_name="final_events"
     )
-    outcome = models.CharField(max_length=12, blank=True, default="")
+    outcome = models.CharField(max_length=20, blank=True, default="")
     reason = models.CharField(max_length=300, blank=True, default="")
     created_at = models.DateTimeField()
 
@@ -338,8 +348,8 @@ class FinalEvent(models.Model):
         ordering: ClassVar = ["network", "seq"]
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["network", "seq"], name="final_event_seq"),
-            models.UniqueConstraint(fields=["transfer", "kind"], name="final_event_transfer_once"),
-            models.UniqueConstraint(fields=["log"], name="final_event_log_once"),
+            models.UniqueConstraint(fields=["transfer", "kind", "outcome"], name="final_event_transfer_once"),
+            models.UniqueConstraint(fields=["log", "kind", "outcome"], name="final_event_log_once"),
             models.UniqueConstraint(fields=["call", "outcome"], name="final_event_call_once"),
         ]
         indexes: ClassVar = [models.Index(fields=["network", "block_number"], name="final_event_block")]

@@ -277,7 +277,7 @@ def test_f28_a_final_block_that_one_of_three_forges_halts_nothing(engine: Engine
 
 
 def test_f28_a_forged_block_hash_in_logs_is_refused(engine: Engine, proxy: RpcProxy) -> None:
-    """D3: of the only provider. Fails (credited in no block at all) without the check in `_attach_headers`."""
+    """D3: of the only provider. Fails (credited in no block) without the check in `_attach_headers`."""
     watched(engine)
     engine.chain.pay(ALICE, 5)
     engine.chain.mine(4)
