@@ -158,7 +158,7 @@ def _known_events(stored: list[Stored]) -> Counter[tuple[Place, str]]:
 
 def reversal(kind: str) -> str:
     """What the taking back of an event of `kind` is counted as."""
-    return f"{FinalEvent.Kind.REVERSED.value} {kind.split(' ')[0]}"
+    return f"{FinalEvent.Kind.REVERSED.value} {kind.split(' ', maxsplit=1)[0]}"
 
 
 def _event(item: Stored, kind: FinalEvent.Kind, key: str, again: int) -> FinalEvent:

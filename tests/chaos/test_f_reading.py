@@ -1,4 +1,4 @@
-"""F22 to F30, and what reading has to do with F44: a deposit is credited once, or not at all, or a human is
+"""F22 to F30, and the part of F44 that is reading: a deposit is credited once, or not at all, or a human is
 told. Each runs on a real node behind a proxy that lies. Each docstring names the rule that holds it, and how
 the test was seen to fail with that rule switched off.
 """
