@@ -1,6 +1,6 @@
 """Tables of the chain engine; see `chain.services` for their only writers."""
 
-from chain.models.networks import DeployedContract, Network, Provider, Token
+from chain.models.networks import Breaker, DeployedContract, Network, Provider, Token
 from chain.models.operations import Alarm
 from chain.models.reading import (
     Block,
@@ -11,6 +11,7 @@ from chain.models.reading import (
     Reorg,
     ScanCoverage,
     ScanCursor,
+    SecondPass,
     TokenTransfer,
     TransferInclusion,
     WatchedAddress,
@@ -21,6 +22,7 @@ __all__ = [
     "Alarm",
     "Attempt",
     "Block",
+    "Breaker",
     "Call",
     "ContractLog",
     "DeployedContract",
@@ -32,6 +34,7 @@ __all__ = [
     "Reorg",
     "ScanCoverage",
     "ScanCursor",
+    "SecondPass",
     "Sender",
     "Token",
     "TokenTransfer",

@@ -29,6 +29,12 @@ class Network(models.Model):
     finality_depth = models.PositiveIntegerField(default=0)
     block_time = models.PositiveIntegerField(default=12)
     start_block = models.PositiveBigIntegerField(default=0)
+    quorum = models.PositiveSmallIntegerField(
+        default=0, help_text="providers that must agree before money is credited; 0: by how many there are"
+    )
+    second_pass_after = models.PositiveIntegerField(
+        default=6 * 3600, help_text="seconds after which a final range is read again by another provider"
+    )
 
     legacy_fees = models.BooleanField(default=False)
     tip_floor = BaseUnitsField(default=GWEI // 10)
@@ -92,14 +98,28 @@ class DeployedContract(models.Model):
 
 
 class Provider(models.Model):
-    """A JSON-RPC node. The lowest `priority` is asked first; the next takes over when it fails."""
+    """A JSON-RPC node. The lowest `priority` is asked first; the next takes over when it fails.
+
+    What it did lately stands here too, so that every worker on every machine asks the fit ones first.
+    """
 
     network = models.ForeignKey(Network, on_delete=models.PROTECT, related_name="providers")
     url = models.CharField(max_length=500)
+    ws_url = models.CharField(max_length=500, blank=True, default="", help_text="tells new heads, if it can")
     priority = models.PositiveSmallIntegerField(default=0)
     enabled = models.BooleanField(default=True)
     final_number = models.PositiveBigIntegerField(
         default=0, help_text="the highest final block it ever named: it must not move back"
+    )
+    head_number = models.PositiveBigIntegerField(default=0, help_text="its head when last inspected")
+    seen_at = models.DateTimeField(null=True, blank=True, help_text="when it last passed an inspection")
+    lagging = models.BooleanField(default=False, help_text="its head trails what the others show")
+    errors = models.PositiveIntegerField(default=0, help_text="error budget: failures fill, answers drain")
+    last_error = models.CharField(max_length=120, blank=True, default="")
+    rests_until = models.DateTimeField(null=True, blank=True, help_text="asked only if no other answers")
+    demoted_at = models.DateTimeField(null=True, blank=True)
+    demoted_reason = models.CharField(
+        max_length=200, blank=True, default="", help_text="it withheld or forged: asked after all others"
     )
 
     class Meta:
@@ -112,6 +132,19 @@ class Provider(models.Model):
         from chain.rpc.transport import redacted
 
         return redacted(self.url)
+
+
+class Breaker(models.Model):
+    """Rest of a network whose nodes all failed: it delays only itself, and is probed ever more rarely."""
+
+    network = models.OneToOneField(
+        Network, on_delete=models.PROTECT, primary_key=True, related_name="breaker"
+    )
+    failures = models.PositiveIntegerField(default=0, help_text="rounds in a row without any usable answer")
+    open_until = models.DateTimeField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return f"{self.failures} failures"
 
 
 class Token(models.Model):
