@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import timedelta
 from io import StringIO
+from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -42,8 +43,9 @@ def node() -> Iterator[Anvil]:
 
 
 @pytest.fixture
-def foreign(transactional_db: None, node: Anvil) -> Iterator[Anvil]:
-    """The node as a network of the platform; afterwards it is as it was."""
+def foreign(transactional_db: None, node: Anvil, settings: Any) -> Iterator[Anvil]:
+    """The node as a network of a platform in production; afterwards it is as it was."""
+    settings.DEMO = False
     snapshot = node.rpc("evm_snapshot")
     network = Network.objects.create(slug="foreign", name="Foreign", chain_id=CHAIN_ID, is_local=False)
     Provider.objects.create(network=network, url=node.url)
@@ -193,6 +195,12 @@ def test_what_is_not_mined_in_time_is_found_by_the_next_run(
     foreign.rpc("evm_setAutomine", True)
     run()
     assert nonce(foreign, payer) == len(OURS)
+
+
+def test_the_demos_settings_deploy_nothing_on_a_real_network(foreign: Anvil, settings: Any) -> None:
+    settings.DEMO = True
+    assert "these are the demo's settings" in refusal()
+    assert not Sender.objects.filter(purpose=keyless.PURPOSE).exists()
 
 
 def test_without_a_sender_nothing_is_sent(foreign: Anvil, network: Network) -> None:
