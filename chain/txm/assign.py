@@ -239,7 +239,7 @@ def _assign(now: Round, load: batching.Load, fees: Fees) -> bool:
 
 
 def _still_waiting(load: batching.Load) -> list[Call]:
-    """The calls of the load, locked in one order; fewer when one was held or closed since it was simulated."""
+    """The calls of the load, locked in one order; fewer when one was held or closed since."""
     keys = [call.pk for call in load.calls]
     rows = Call.objects.select_for_update().filter(pk__in=keys, outcome="waiting", held=False)
     return list(rows.order_by("pk"))

@@ -22,7 +22,7 @@ from core.actors import SYSTEM, Actor
 from core.errors import Conflict, NotFound
 from core.money import share
 from payments.locks import live_orders, lock_escrow
-from payments.models import DECIDING, Approval, Escrow, LegKind, Order, OrderKind, PayoutLeg
+from payments.models import DECIDING, PAYING, Approval, Escrow, LegKind, Order, OrderKind, PayoutLeg
 from payments.services import approvals, chain_terms, controls, routing
 from payments.states import LegState, OrderState
 
@@ -185,6 +185,7 @@ def submit(order: Order, escrow: Escrow, *, must_be_final_by: datetime | None = 
         _await_approval(order, escrow, approvals.ask(order, escrow, item, way, why))
         return None
     previous = order.call
+    due = must_be_final_by or (previous.must_be_final_by if previous else None)
     order.attempts += 1
     order.call = order_call(
         network=escrow.network,
@@ -196,10 +197,12 @@ def submit(order: Order, escrow: Escrow, *, must_be_final_by: datetime | None = 
         expected=[_expected(order, escrow)],
         label=f"{order.kind} {escrow.pk}",
         group=order.pk,
-        must_be_final_by=must_be_final_by or (previous.must_be_final_by if previous else None),
+        must_be_final_by=due,
         not_before=_not_before(order),
         held=controls.is_stopped(order, escrow),
         replaces=previous if previous is not None and previous.outcome == "failed" else None,
+        # What a second person approved is a call of its own; a second try goes alone.
+        batchable=order.kind in PAYING and due is None and not why and previous is None,
     )
     order.save(update_fields=["attempts", "call"])
     return order.call

@@ -92,7 +92,8 @@ class Person:
         width = self.page.evaluate("document.documentElement.scrollWidth - innerWidth")
         assert width <= 0, f"{self.page.url} is {width} px wider than the window"
         cut = self.page.evaluate(
-            "[...document.querySelectorAll('table')].filter(t => t.getBoundingClientRect().right > innerWidth).length"
+            "[...document.querySelectorAll('table')]"
+            ".filter(table => table.getBoundingClientRect().right > innerWidth).length"
         )
         assert cut == 0, f"{self.page.url}: {cut} tables are cut off at the edge of the window"
 
