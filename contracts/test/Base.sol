@@ -31,6 +31,7 @@ interface Vm {
     function assertEq(uint256, uint256, string calldata) external pure;
     function assertEq(address, address) external pure;
     function assertEq(string calldata, string calldata, string calldata) external pure;
+    function assertEq(bool, bool, string calldata) external pure;
     function assertTrue(bool) external pure;
     function assertTrue(bool, string calldata) external pure;
     function assertFalse(bool) external pure;

@@ -27,7 +27,13 @@ enum Quirk {
     AtMost,
     CallsBackBefore,
     CallsBackAfter,
+    NotifiesReceiver,
     NoZeroAmount
+}
+
+/// @notice What tokens with hooks call when money came.
+interface ITold {
+    function tokensReceived() external;
 }
 
 /// @notice A token that behaves until it is told not to. `truth` is what a holder really has, whatever it says.
@@ -95,6 +101,7 @@ contract QuirkToken {
         _move(to, amount);
         if (q == Quirk.MovesMore) _move(address(0xdead), 1);
         if (q == Quirk.CallsBackAfter) _callBack();
+        if (q == Quirk.NotifiesReceiver && to.code.length != 0) ITold(to).tokensReceived();
         if (q == Quirk.AnswersFalseYetMoves) return false;
         if (q == Quirk.AnswersTwo) _answer(32, 2);
         if (q == Quirk.AnswersShort) _answer(16, type(uint256).max);
