@@ -56,7 +56,7 @@ struct Deal {
 /// USDT, one that misbehaves in turns, one that calls its receivers. Operators are a key, the gate, or nobody; seats are
 /// a key, an `ArbiterSeat` and a contract; parties are keys or contracts that strike back when money reaches them.
 abstract contract World is Base {
-    uint256 internal constant LIVE = 8;
+    uint256 internal constant LIVE = 12;
     uint256 internal constant SECOND_KEY = 0x5ec0;
     uint256 internal constant SEAT_KEY = 0x5ea7;
     uint80 internal constant CAP = 300e6;
@@ -143,9 +143,9 @@ abstract contract World is Base {
         d.vault = escrow.vaultOf(d.id);
         _place[d.id] = _deals.length;
         _arm(d, dice);
-        uint256 funding = (dice >> 64) % 10;
-        if (funding < 8) _deposit(d, d.amount);
-        else if (funding == 8) _deposit(d, dice % d.amount);
+        uint256 funding = (dice >> 64) % 16;
+        if (funding < 14) _deposit(d, d.amount);
+        else if (funding == 14) _deposit(d, dice % d.amount);
     }
 
     function _termsOf(Deal storage d, uint256 dice) private view returns (Terms memory) {

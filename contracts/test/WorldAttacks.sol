@@ -127,8 +127,7 @@ abstract contract WorldAttacks is WorldWeather {
         n = _begin(n);
         Deal storage d = _pick(n, IS_RUNNING);
         uint256 condition = _condition(d);
-        State memory s = state(d.terms);
-        uint256 end = condition == IS_DISPUTED ? s.stamp + uint32(d.terms.operatorRest >> 160) : _end(d);
+        uint256 end = _end(d);
         require(_now <= end && _isGood(d), "over");
         vm.warp(end);
         bytes memory data = condition == IS_DISPUTED

@@ -148,15 +148,13 @@ abstract contract WorldDeeds is World {
 
     function act_anyone_claims_delivered(uint256 n) external {
         n = _begin(n);
-        Deal storage d = _pick(n, IS_DELIVERED);
-        _jump(n, state(d.terms).stamp + (d.terms.sellerChain >> 224));
+        Deal storage d = _overdue(n, IS_DELIVERED);
         _do(stranger, address(escrow), abi.encodeCall(escrow.claimDelivered, (d.terms)));
     }
 
     function act_anyone_claims_undelivered(uint256 n) external {
         n = _begin(n);
-        Deal storage d = _pick(n, IS_OPEN);
-        _jump(n, state(d.terms).deliverBy);
+        Deal storage d = _overdue(n, IS_OPEN);
         _do(stranger, address(escrow), abi.encodeCall(escrow.claimUndelivered, (d.terms)));
     }
 
@@ -169,8 +167,7 @@ abstract contract WorldDeeds is World {
 
     function act_anyone_claims_the_fallback(uint256 n) external {
         n = _begin(n);
-        Deal storage d = _pick(n, IS_DISPUTED);
-        _jump(n, state(d.terms).stamp + uint32(d.terms.operatorRest >> 160));
+        Deal storage d = _overdue(n, IS_DISPUTED);
         _do(stranger, address(escrow), abi.encodeCall(escrow.claimFallback, (d.terms)));
     }
 
@@ -183,6 +180,7 @@ abstract contract WorldDeeds is World {
     function act_anyone_rescues_surplus(uint256 n) external {
         n = _begin(n);
         Deal storage d = _pick(n, IS_RUNNING);
+        if (n % 2 == 0) _deposit(d, 1 + (n >> 80) % 1e6);
         _do(stranger, address(escrow), abi.encodeCall(escrow.rescue, (d.terms, d.token)));
     }
 
@@ -195,13 +193,13 @@ abstract contract WorldDeeds is World {
 
     function act_anyone_rescues_another_token(uint256 n) external {
         n = _begin(n);
-        Deal storage d = _pick(n, IS_RUNNING | IS_SETTLED | IS_CANCELLED);
+        Deal storage d = _holding(n, address(_foreign));
         _do(stranger, address(escrow), abi.encodeCall(escrow.rescue, (d.terms, address(_foreign))));
     }
 
     function act_anyone_rescues_native_coin(uint256 n) external {
         n = _begin(n);
-        Deal storage d = _pick(n, IS_RUNNING | IS_SETTLED | IS_CANCELLED);
+        Deal storage d = _holding(n, address(0));
         _do(stranger, address(escrow), abi.encodeCall(escrow.rescue, (d.terms, address(0))));
     }
 
@@ -275,12 +273,34 @@ abstract contract WorldDeeds is World {
         return _deals[_live[start % LIVE]];
     }
 
+    /// One whose clock is over; when there is none, time may pass until one is.
+    function _overdue(uint256 n, uint256 wanted) private returns (Deal storage d) {
+        uint256 start = n >> 240;
+        for (uint256 i; i < LIVE; ++i) {
+            d = _deals[_live[(start + i) % LIVE]];
+            if (_condition(d) == wanted && _end(d) < _now) return d;
+        }
+        d = _pick(n, wanted);
+        if (_condition(d) == wanted) _jump(n, _end(d));
+    }
+
     function _lacking(uint256 n) private view returns (Deal storage) {
         uint256 start = n >> 240;
         for (uint256 i; i < LIVE; ++i) {
             Deal storage d = _deals[_live[(start + i) % LIVE]];
             uint256 held = _truth(d.token, d.vault);
             if (_condition(d) == IS_OPEN && held != 0 && held < d.amount) return d;
+        }
+        return _deals[_live[start % LIVE]];
+    }
+
+    /// One whose vault has money of another kind (zero: native coin).
+    function _holding(uint256 n, address token) private view returns (Deal storage d) {
+        uint256 start = n >> 240;
+        for (uint256 i; i < LIVE; ++i) {
+            d = _deals[_live[(start + i) % LIVE]];
+            uint256 held = token == address(0) ? d.vault.balance : _truth(token, d.vault);
+            if (held != 0 && (!d.away || n % 16 == 0)) return d;
         }
         return _deals[_live[start % LIVE]];
     }
@@ -318,15 +338,16 @@ abstract contract WorldDeeds is World {
         return how == 1 ? rest : (n >> 8) % (rest + 1);
     }
 
-    /// The end of the clock that runs.
+    /// The end of the clock that runs: of the arbitration, the inspection or the delivery.
     function _end(Deal storage d) internal view returns (uint256) {
         State memory s = state(d.terms);
+        if (s.status == DISPUTED) return s.stamp + uint32(d.terms.operatorRest >> 160);
         return s.status == DELIVERED ? s.stamp + (d.terms.sellerChain >> 224) : s.deliverBy;
     }
 
     /// Nobody does anything until a clock has run out; only sometimes, or no deal would live long.
     function _jump(uint256 n, uint256 end) private {
-        if (_now > end || n % 8 != 0) return;
+        if (_now > end || n % 3 != 0) return;
         _now = end + 1;
         vm.warp(_now);
     }
