@@ -95,7 +95,7 @@ abstract contract World is Base {
         _makeGate();
         _seatThree();
         for (uint256 i; i < LIVE; ++i) {
-            _open(uint256(keccak256(abi.encode("deal", i))), i);
+            _open(uint256(keccak256(abi.encode(_world(), i))), i);
         }
     }
 
@@ -198,8 +198,11 @@ abstract contract World is Base {
     /// Every act begins with the time of the world, and with dice: the runner likes round numbers too much.
     function _begin(uint256 n) internal returns (uint256) {
         vm.warp(_now);
-        return uint256(keccak256(abi.encode(n, ++_tick)));
+        return uint256(keccak256(abi.encode(_world(), n, ++_tick)));
     }
+
+    /// The runner gives every suite the same numbers; worlds of different names make different things of them.
+    function _world() internal pure virtual returns (string memory);
 
     // ---- acting ----------------------------------------------------------------------------------------------
 
