@@ -1,7 +1,7 @@
 """`python -m contracts.long` plays the world of the invariants for hundreds of thousands of calls.
 
-It prints how often each kind of act was tried and accepted, fails when an invariant broke or when too little happened
-to say anything, and writes what it saw to docs/results/contracts-long.json.
+It prints how often each kind of act was tried and accepted, fails when an invariant broke or when too little
+happened to say anything, and writes what it saw to docs/results/contracts-long.json.
 """
 
 import argparse
@@ -42,7 +42,7 @@ class Count:
 
 
 def play(runs: int | None = None) -> dict[str, Count]:
-    """Runs the suites (with `runs` sequences each instead of the profile's) and counts by act. Raises Broken."""
+    """Runs the suites, with `runs` sequences each or the profile's, and counts by act. Raises Broken."""
     environment = {"FOUNDRY_INVARIANT_RUNS": str(runs)} if runs else {}
     arguments = ["test", "--match-contract", SUITES, "--json"]
     done = forge.run(arguments, profile="long", capture=True, environment=environment)
@@ -121,11 +121,11 @@ def table(counts: Mapping[str, Count]) -> str:
     return "\n".join(lines)
 
 
-def write(counts: Mapping[str, Count], path: Path = RESULT) -> None:
+def write(counts: Mapping[str, Count], path: Path) -> None:
     """Writes the result with the commit and the sources that it belongs to."""
     sum_ = total(counts)
     result = {
-        "commit": _git("rev-parse", "HEAD"),
+        "commit": _commit(),
         "sources": artifacts.load("Escrow").source_hash,
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "calls": sum_.tried,
@@ -138,9 +138,10 @@ def write(counts: Mapping[str, Count], path: Path = RESULT) -> None:
     path.write_text(json.dumps(result, indent=1) + "\n")
 
 
-def _git(*arguments: str) -> str:
-    done = subprocess.run(["git", *arguments], cwd=forge.ROOT, capture_output=True, text=True, check=True)
-    return done.stdout.strip()
+def _commit() -> str:
+    command = ["git", "rev-parse", "HEAD"]
+    done = subprocess.run(command, cwd=forge.ROOT, capture_output=True, text=True, check=False)
+    return done.stdout.strip() if done.returncode == 0 else "unknown"
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -159,7 +160,7 @@ def main(arguments: Sequence[str]) -> int:
         print(line, file=sys.stderr)
     if missing:
         return 1
-    write(counts)
+    write(counts, RESULT)
     print(f"written to {RESULT.relative_to(forge.ROOT)}")
     return 0
 
