@@ -1,5 +1,6 @@
 """Networks as they are configured, and whether a node really is what the configuration says."""
 
+from django.conf import settings
 from eth_utils.crypto import keccak
 
 from chain.models import Network, Provider, Sender, Token
@@ -29,6 +30,7 @@ def local_network(url: str) -> Network:
             "chain_id": LOCAL_CHAIN_ID,
             "is_local": True,
             "block_time": 1,
+            "batch_seconds": 0,
             **LOCAL_FEES,
         },
     )
@@ -47,9 +49,15 @@ def register_token(network: Network, address: str, symbol: str, decimals: int, m
     return token
 
 
+def sender_of(network: Network, purpose: str) -> Sender | None:
+    """The sender that carries this purpose now, active or frozen; not one that another took over from."""
+    rows = Sender.objects.filter(network=network, purpose=purpose).exclude(state="retiring")
+    return rows.order_by("-pk").first()
+
+
 def register_sender(network: Network, purpose: str, address: str, key_ref: str) -> Sender:
     """The sender of `purpose`, made if missing; its line of nonces starts where the chain is."""
-    known = Sender.objects.filter(network=network, purpose=purpose).first()
+    known = sender_of(network, purpose)
     if known:
         return known
     nonce = pool.run(network, lambda rpc: rpc.nonce(address, "pending"))
@@ -58,13 +66,24 @@ def register_sender(network: Network, purpose: str, address: str, key_ref: str) 
     )
 
 
+def refuse_demo(network: Network) -> None:
+    """Raise `UnfitNode` where the demo's settings meet a real network: their keys protect nothing."""
+    if settings.DEMO and not network.is_local:
+        raise UnfitNode(
+            f"{network.name} is no local chain, and these are the demo's settings, whose passwords everybody "
+            "knows. Set DJANGO_SETTINGS_MODULE=escrow_platform.settings.production."
+        )
+
+
 def verify(network: Network) -> list[str]:
     """What every enabled provider was found to be, one sentence each.
 
-    Raises `UnfitNode` for a wrong chain id, for code at the escrow contract or behind its vaults that is
-    not the configured one, or for a finality tag that is missing or never trails the head. A provider
-    that does not answer is only named, unless none does.
+    Raises `UnfitNode` for a real network under the demo's settings, for a wrong chain id, for code at the
+    escrow contract, behind its vaults or at another contract of ours that is not the configured one, or
+    for a finality tag that is missing or never trails the head. A provider that does not answer is only
+    named, unless none does.
     """
+    refuse_demo(network)
     lines, alive = [], 0
     for provider in pool.providers(network):
         rpc = Rpc(network, provider)
@@ -96,6 +115,7 @@ def _check_code(rpc: Rpc) -> None:
     expected = {network.escrow_contract: network.escrow_code_hash}
     if network.escrow_contract == ESCROW_ADDRESS:
         expected[VAULT_CODE_ADDRESS] = "0x" + expected_runtime_hashes()[VAULT_CODE_ADDRESS].hex()
+    expected |= dict(network.contracts.values_list("address", "code_hash"))
     for address, wanted in expected.items():
         if "0x" + keccak(rpc.code(address)).hex() != wanted:
             raise UnfitNode(f"the code at {address} is not the one that is configured")

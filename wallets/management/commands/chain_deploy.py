@@ -22,6 +22,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         network = self._network(options["network"])
         try:
+            networks.refuse_demo(network)
             lines = deployment.deploy(network)
             if network.is_local:
                 networks.register_token(network, TEST_USDT_ADDRESS, "USDT", 6, 1_000_000)
