@@ -84,8 +84,8 @@ abstract contract Rules is WorldAttacks {
     /// vault covers it.
     function _requireParts(Deal storage d) private view {
         uint256 undecided = left(d.terms);
-        uint256 decided = d.decided[0] + d.decided[1] + d.decided[2];
-        if (d.unfunded) vm.assertTrue(decided <= d.amount, "more than the whole");
+        uint256 decided = _decidedAll(d);
+        if (d.short) vm.assertTrue(decided <= d.amount, "more than the whole");
         else if (!d.cancelled) vm.assertEq(decided + undecided, d.amount, "parts are not the whole");
         else vm.assertEq(decided, 0, "cancelled after a decision");
         vm.assertEq(d.decided[2], (d.decided[0] + d.decided[2]) * d.feeBps / 10_000, "the fee of the parts");

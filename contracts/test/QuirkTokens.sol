@@ -16,6 +16,7 @@ enum Quirk {
     MovesMore,
     BurnsAllGas,
     BurnsSomeGas,
+    BurnsMuchGas,
     RefusesReceiver,
     BurnsGasForReceiver,
     HidesBalances,
@@ -115,6 +116,7 @@ contract QuirkToken {
         if (q == Quirk.RefusesAtLength) _refuse(64_000);
         if (q == Quirk.BurnsAllGas) _burnGas();
         if (q == Quirk.BurnsSomeGas) _spend(60_000);
+        if (q == Quirk.BurnsMuchGas) _spend(400_000);
         if (q == Quirk.RefusesReceiver) require(to != _receiver, "not to them");
         if (q == Quirk.BurnsGasForReceiver && to == _receiver) _burnGas();
         if (q == Quirk.AtMost) require(amount <= 1_000, "too much at once");

@@ -111,6 +111,11 @@ contract TokenMatrixTest is MatrixBase {
         _quirkRow(Quirk.BurnsAllGas, WAITS);
     }
 
+    /// What a decision gives a leg is not enough; asked for alone, the leg gets more.
+    function test_a_token_whose_transfers_grew_too_dear() public {
+        _quirkRow(Quirk.BurnsMuchGas, "WWWWWWWWPP");
+    }
+
     function test_a_token_that_moves_little_at_once() public {
         _quirkRow(Quirk.AtMost, "WWWWWWWWPr");
     }

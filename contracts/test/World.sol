@@ -48,7 +48,7 @@ struct Deal {
     uint256[3] decided;
     uint256[3] paid;
     bool settled;
-    bool unfunded; // settled with less than the amount
+    bool short; // settled with what had come of the amount
     bool cancelled;
 }
 
@@ -251,7 +251,14 @@ abstract contract World is Base {
         }
         if (d.settled || d.cancelled) _breach = "decided after its end";
         if (rest == 0) d.settled = true;
-        if (how == How.CLAIM_UNFUNDED) d.unfunded = true;
+        d.short = how == How.CLAIM_UNFUNDED || (how == How.CLAIM_UNDELIVERED && _decidedAll(d) < d.amount);
+        if (d.short && _tells(d.token) && _truth(d.token, d.vault) > _owedAll(d)) _breach = "decided less than there was";
+    }
+
+    /// A balance that the token hides can not be decided; it is the buyer's to rescue later.
+    function _tells(address token) private view returns (bool) {
+        Quirk q = _moody.quirk();
+        return token != address(_moody) || (q != Quirk.HidesBalances && q != Quirk.SaysNothing);
     }
 
     function _readLegPaid(Deal storage d, bytes memory data) private {
@@ -279,9 +286,11 @@ abstract contract World is Base {
         return over && _truth(d.token, d.vault) == 0 && _owedAll(d) == 0;
     }
 
-    function _owedAll(Deal storage d) internal view returns (uint256 sum) {
-        for (uint256 kind; kind < 3; ++kind) {
-            sum += d.decided[kind] - d.paid[kind];
-        }
+    function _owedAll(Deal storage d) internal view returns (uint256) {
+        return _decidedAll(d) - d.paid[0] - d.paid[1] - d.paid[2];
+    }
+
+    function _decidedAll(Deal storage d) internal view returns (uint256) {
+        return d.decided[0] + d.decided[1] + d.decided[2];
     }
 }
