@@ -21,10 +21,10 @@ export PIP_ROOT_USER_ACTION := ignore
 
 say = { echo "holdfast: $(1)" >&2; exit 1; }
 
-.PHONY: help setup demo demo-check demo-reset test check gas contracts schema css messages clean chromium
+.PHONY: help setup demo demo-check demo-reset test check gas contracts contracts-long schema css messages clean chromium
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: .venv/.installed node_modules/.installed ## Python and npm packages, at their pinned versions
 	@:
@@ -54,8 +54,15 @@ check: setup ## lint, format, types, import direction, migrations, API schema
 gas: setup ## measure what each action costs on chain, write contracts/gas.json
 	@$(PY) -m contracts.gas
 
-contracts: setup ## the contracts' own tests
+contracts: setup ## the contracts: committed build, Solidity tests, Python tests
+	@$(PY) -m contracts.build --check
 	@$(PY) -m contracts.forge test
+	@$(PY) -m pytest tests/contracts -n 2 \
+		--deselect tests/contracts/test_build.py::test_artifacts_are_rebuilt_byte_for_byte \
+		--deselect tests/contracts/test_build.py::test_solidity_tests_pass
+
+contracts-long: setup ## play the contracts' invariants for 500,000 calls and more; many minutes
+	@$(PY) -m contracts.long
 
 schema: setup ## write docs/openapi.yaml from the code
 	@mkdir -p docs

@@ -1,4 +1,7 @@
-"""`python -m contracts.build` compiles the contracts and writes the artifacts that everything else reads."""
+"""`python -m contracts.build` compiles the contracts and writes the artifacts that everything else reads.
+
+With `--check` it writes nothing and fails when the committed ones are not what the sources compile to.
+"""
 
 import hashlib
 import json
@@ -46,6 +49,24 @@ def build(destination: Path = ARTIFACTS) -> list[Path]:
     destination.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
         return [_write(target, _compile(target, Path(scratch)), destination) for target in TARGETS]
+
+
+def stale() -> list[str]:
+    """The committed artifacts that are not what the sources compile to, by file name. Raises BuildFailed."""
+    with tempfile.TemporaryDirectory() as scratch:
+        return [path.name for path in build(Path(scratch)) if not _is_committed(path)]
+
+
+def _is_committed(path: Path) -> bool:
+    committed = ARTIFACTS / path.name
+    return committed.is_file() and committed.read_bytes() == path.read_bytes()
+
+
+def _check() -> None:
+    different = stale()
+    if different:
+        sys.exit(f"not what the sources compile to: {', '.join(different)}; run: python -m contracts.build")
+    sys.stdout.write(f"{len(TARGETS)} artifacts are what the sources compile to\n")
 
 
 def _compile(target: Target, scratch: Path) -> dict[str, Any]:
@@ -130,6 +151,9 @@ def _layout(layout: dict[str, Any]) -> list[dict[str, Any]]:
 
 if __name__ == "__main__":
     try:
+        if sys.argv[1:] == ["--check"]:
+            _check()
+            sys.exit()
         for written in build():
             sys.stdout.write(f"{written.relative_to(forge.ROOT)}\n")
     except (BuildFailed, forge.ToolMissing) as problem:
