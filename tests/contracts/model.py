@@ -1,5 +1,5 @@
-"""The life of one escrow in plain Python: what the rules of actions, clocks and money say, and nothing about how
-the contract stores or packs it. `test_model` drives it beside the real contract.
+"""The life of one escrow in plain Python: what the rules of actions, clocks and money say, and nothing about
+how the contract stores or packs it. `test_model` drives it beside the real contract.
 
 Amounts are integers of base units, instants unix seconds. Whoever acts is named by role: "buyer", "seller",
 "operator", "stranger", or "both" where the two parties signed together.

@@ -81,6 +81,10 @@ class World:
         transaction = {"from": self.owner, "data": "0x" + deny_list_code().hex(), "gas": hex(5_000_000)}
         self.deny_list: str = self._ask([("eth_sendTransactionSync", [transaction])])[0]["contractAddress"]
 
+    def close(self) -> None:
+        """Hangs up."""
+        self._line.close()
+
     def address(self, who: str) -> str:
         """Where a role's own calls come from."""
         return {"operator": self.operator, "stranger": self.stranger}.get(who) or ADDRESSES[who]
@@ -114,7 +118,7 @@ class World:
 class Twin:
     """The escrow on the chain."""
 
-    def __init__(self, world: World, deal: Deal, *, denies: bool, number: int) -> None:
+    def __init__(self, world: World, deal: Deal, *, denies: bool, number: int, now: int) -> None:
         self.world = world
         self.token, self.other = (
             (world.deny_list, TEST_USDT_ADDRESS) if denies else (TEST_USDT_ADDRESS, world.deny_list)
@@ -138,7 +142,7 @@ class Twin:
         )
         self.terms.check()
         self.vault = self.terms.vault_address()
-        self.now = 0
+        self.now = now
         self.started: dict[str, int] = {}
         self.started = self._held()
 
