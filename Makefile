@@ -21,10 +21,10 @@ export PIP_ROOT_USER_ACTION := ignore
 
 say = { echo "holdfast: $(1)" >&2; exit 1; }
 
-.PHONY: help setup demo demo-check demo-reset test check gas contracts schema css messages clean chromium
+.PHONY: help setup demo demo-check demo-reset test check gas contracts contracts-exit schema css messages clean chromium
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: .venv/.installed node_modules/.installed ## Python and npm packages, at their pinned versions
 	@:
@@ -56,6 +56,9 @@ gas: setup ## measure what each action costs on chain, write contracts/gas.json
 
 contracts: setup ## the contracts' own tests
 	@$(PY) -m contracts.forge test
+
+contracts-exit: setup ## a buyer and a seller take their money out with the platform switched off
+	@$(PY) -m contracts.exit_play
 
 schema: setup ## write docs/openapi.yaml from the code
 	@mkdir -p docs

@@ -1,9 +1,8 @@
-"""`python -m contracts.exit FILE` reads the terms file that both parties downloaded and prints what `cast` needs:
+"""`python -m contracts.exit FILE` reads the terms file that both parties downloaded and prints what `cast`
+needs: `export $(python -m contracts.exit terms.json)`.
 
-    export $(python -m contracts.exit terms.json)
-
-It needs nothing but Python, so that the file and a wallet are enough to get the money. The README says what to do with
-the variables: ESCROW, TOKEN, VAULT, ID, TERMS (the type of the terms) and T (the terms).
+It needs nothing but Python, so that the file and a wallet are enough to get the money. The README says what
+to do with the variables: ESCROW, TOKEN, VAULT, ID, HOME_CHAIN, TERMS (the type of the terms), T (the terms).
 """
 
 import json
@@ -16,8 +15,8 @@ TYPE = "(uint256,uint256,uint256,uint256,uint256,bytes32,bytes32)"
 
 
 def words(terms: Mapping[str, Any]) -> str:
-    """The seven words of every call as `cast` takes them: each is its fields side by side, highest bits first, a hex
-    digit per four bits. Raises KeyError for a missing field, ValueError for one that does not fit."""
+    """The seven words of every call as `cast` takes them: each is its fields side by side, highest first.
+    Raises KeyError for a missing field, ValueError for one that does not fit."""
     packed = (
         _digits(terms, "amount", 24) + _address(terms, "token"),
         _digits(terms, "fee_bps", 4)
@@ -44,6 +43,7 @@ def variables(file: Mapping[str, Any]) -> dict[str, str]:
         "TOKEN": terms["token"],
         "VAULT": file["vault_address"],
         "ID": file["chain_id_hash"],
+        "HOME_CHAIN": str(terms["home_chain_id"]),
         "TERMS": TYPE,
         "T": words(terms),
     }
