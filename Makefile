@@ -51,8 +51,8 @@ check: setup ## lint, format, types, import direction, migrations, API schema
 	$(PY) manage.py spectacular --validate --fail-on-warn --file "$$fresh"; \
 	diff -u docs/openapi.yaml "$$fresh" || $(call say,docs/openapi.yaml is not what the code says; run: make schema)
 
-gas: setup ## measure what each action costs on chain, write contracts/gas.json
-	@$(PY) -m contracts.gas
+gas: setup ## measure what each action costs on chain, compare, write contracts/gas.json
+	@$(PY) -m contracts.gas $(ARGS)
 
 contracts: setup ## the contracts' own tests
 	@$(PY) -m contracts.forge test
