@@ -1,7 +1,7 @@
 """The contract and a small model of it live the same life, whatever happens to them in whatever order.
 
-`make test` plays a bounded number of lives, the same ones every time. Many more, each time others:
-HYPOTHESIS_PROFILE=long pytest tests/contracts/test_model.py
+`make test` plays a bounded number of lives, the same ones every time. Ten times as many, each time others:
+HYPOTHESIS_PROFILE=long .venv/bin/python -m pytest tests/contracts/test_model.py -k same_lives
 """
 
 import os
@@ -33,7 +33,7 @@ from tests.contracts.twin import Twin, World
 
 PROFILES = {
     "short": settings(max_examples=60, stateful_step_count=50, derandomize=True),
-    "long": settings(max_examples=3_000, stateful_step_count=60),
+    "long": settings(max_examples=600, stateful_step_count=60),
 }
 PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "short")
 
@@ -397,6 +397,7 @@ def live(chain: DevChain, kind: type[Model], profile: settings) -> Counter[tuple
     return Lives.tally
 
 
+@pytest.mark.timeout(3_600)
 def test_the_contract_and_the_model_live_the_same_lives(
     chain: DevChain, capsys: pytest.CaptureFixture[str]
 ) -> None:
