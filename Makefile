@@ -21,7 +21,8 @@ export PIP_ROOT_USER_ACTION := ignore
 
 say = { echo "holdfast: $(1)" >&2; exit 1; }
 
-.PHONY: help setup demo demo-check demo-reset test check gas contracts contracts-long schema css messages clean chromium
+.PHONY: help setup demo demo-check demo-reset test check gas contracts contracts-long contracts-exit schema css messages \
+	clean chromium
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,8 +52,8 @@ check: setup ## lint, format, types, import direction, migrations, API schema
 	$(PY) manage.py spectacular --validate --fail-on-warn --file "$$fresh"; \
 	diff -u docs/openapi.yaml "$$fresh" || $(call say,docs/openapi.yaml is not what the code says; run: make schema)
 
-gas: setup ## measure what each action costs on chain, write contracts/gas.json
-	@$(PY) -m contracts.gas
+gas: setup ## measure what each action costs on chain, compare, write contracts/gas.json
+	@$(PY) -m contracts.gas $(ARGS)
 
 contracts: setup ## the contracts: committed build, Solidity tests, Python tests
 	@$(PY) -m contracts.build --check
@@ -63,6 +64,9 @@ contracts: setup ## the contracts: committed build, Solidity tests, Python tests
 
 contracts-long: setup ## play the contracts' invariants for 500,000 calls and more; many minutes
 	@$(PY) -m contracts.long
+
+contracts-exit: setup ## a buyer and a seller take their money out with the platform switched off
+	@$(PY) -m contracts.exit_play
 
 schema: setup ## write docs/openapi.yaml from the code
 	@mkdir -p docs
