@@ -1,7 +1,8 @@
 """`python -m contracts.mutate`: changes the contracts in thousands of ways and asks whether the tests notice.
 
-The mutants are slither-mutate's, and some of our own (`contracts.proving.mutants`). The command fails when fewer
-than 90 % are caught, when a survivor has no reason in `proving/survivors.json`, or when the canary is not caught.
+The mutants are slither-mutate's, and some of our own (`contracts.proving.mutants`). The command fails
+when fewer than 90 % are caught, when a survivor has no reason in `proving/survivors.json`, or when the
+canary lives.
 """
 
 import argparse
@@ -9,6 +10,7 @@ import hashlib
 import json
 import os
 import random
+import signal
 import subprocess
 import sys
 import threading
@@ -73,13 +75,25 @@ class CanaryAlive(RuntimeError):
 
 def jobs(files: list[str]) -> list[Job]:
     """The mutants of `files` (names of SUBJECTS), as slither lists them."""
-    build = tools.slither_build()
+    names = [name for file in SUBJECTS for name in SUBJECTS[file][0]]
+    rows = _listed(names)
     found: list[Job] = []
     for name in files:
-        contracts, targets = SUBJECTS[name]
-        command = [str(tools.PYTHON), "contracts/proving/mutants.py", ".", str(build), *contracts]
+        source = f"contracts/src/{name}.sol"
+        found += [Job(row, SUBJECTS[name][1]) for row in rows if row["file"] == source]
+    # An order that has nothing to do with the text: any part of it is a fair sample.
+    random.Random(len(found)).shuffle(found)
+    return sorted(found, key=lambda job: list(TARGETS).index(job.targets))
+
+
+def _listed(names: list[str]) -> list[dict[str, Any]]:
+    """All mutants of the contracts `names`; listing them takes a while, so it is kept per sources."""
+    PROGRESS.mkdir(parents=True, exist_ok=True)
+    kept = PROGRESS / f"mutants-{suite()}.json"
+    if not kept.exists():
+        build = tools.slither_build()
         done = subprocess.run(
-            command,
+            [str(tools.PYTHON), "contracts/proving/mutants.py", ".", str(build), *names],
             cwd=forge.ROOT,
             env=tools.environment("slither"),
             text=True,
@@ -88,10 +102,9 @@ def jobs(files: list[str]) -> list[Job]:
         )
         if done.returncode:
             raise tools.ToolFailed(done.stderr)
-        found += [Job(mutant, targets) for mutant in json.loads(done.stdout)]
-    # In an order that has nothing to do with the text: whatever part of it was judged is a fair sample.
-    random.Random(len(found)).shuffle(found)
-    return sorted(found, key=lambda job: list(TARGETS).index(job.targets))
+        kept.write_text(done.stdout)
+    rows: list[dict[str, Any]] = json.loads(kept.read_text())
+    return rows
 
 
 def canary(bench: Bench) -> None:
@@ -106,9 +119,10 @@ def canary(bench: Bench) -> None:
 def suite() -> str:
     """Names everything that a verdict depends on: sources and tests."""
     digest = hashlib.sha256()
-    for path in sorted((forge.ROOT / "contracts").glob("[st][re][cs]*/**/*.sol")):
-        if "proofs" not in path.parts:
-            digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    home = forge.ROOT / "contracts"
+    tests = [path for path in home.glob("test/**/*.sol") if "proofs" not in path.parts]
+    for path in sorted([*home.glob("src/**/*.sol"), *tests]):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()[:16]
 
 
@@ -145,27 +159,30 @@ class Campaign:
                 queues.setdefault(job.targets, SimpleQueue()).put(i)
         if not queues:
             return
-        threads = [threading.Thread(target=self._work, args=(queues, n == 0)) for n in range(workers)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        benches = [Bench() for _ in range(workers)]
+        try:
+            benches[0].build()
+            canary(benches[0])
+            for bench in benches[1:]:
+                bench.build(benches[0])
+            threads = [threading.Thread(target=self._work, args=(bench, queues)) for bench in benches]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+        finally:
+            for bench in benches:
+                bench.close()
         if self._problems:
             raise self._problems[0]
 
-    def _work(self, queues: dict[tuple[str, ...], SimpleQueue[int]], first: bool) -> None:
-        bench = Bench()
+    def _work(self, bench: Bench, queues: dict[tuple[str, ...], SimpleQueue[int]]) -> None:
         try:
-            bench.build()
-            if first:
-                canary(bench)
             for targets, queue in queues.items():
                 bench.prepare(targets)
                 self._drain(bench, queue)
         except Exception as problem:
             self._problems.append(problem)
-        finally:
-            bench.close()
 
     def _drain(self, bench: Bench, queue: SimpleQueue[int]) -> None:
         while not self._problems and time.monotonic() < self._end:
@@ -199,6 +216,7 @@ def main() -> int:
     )
     parser.add_argument("--workers", type=int, default=min(4, os.cpu_count() or 1))
     asked = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # or the benches would stay
     files = asked.files or list(SUBJECTS)
     campaign = Campaign(jobs(files), 60 * asked.minutes)
     campaign.run(asked.workers)

@@ -1,8 +1,8 @@
-"""Lists the mutants of some contracts as JSON. Runs on the Python that holds slither, which makes most of them.
+"""Lists mutants of contracts as JSON. Runs on the Python that holds slither, which makes most of them.
 
-slither's operators are those of slither-mutate. Where a condition or a constant has more to it than they can
-change (they cut a line at the first operator of its kind, and leave constants alone), `_conditions` and
-`_constants` add it.
+slither's operators are those of slither-mutate. Where a condition or a constant has more to it than they
+can change (they cut a line at the first operator of its kind, and leave constants alone), `_conditions`
+and `_constants` add it.
 """
 
 import argparse
