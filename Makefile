@@ -21,7 +21,7 @@ export PIP_ROOT_USER_ACTION := ignore
 
 say = { echo "holdfast: $(1)" >&2; exit 1; }
 
-.PHONY: help setup demo demo-check demo-reset test check gas contracts schema css messages clean chromium
+.PHONY: help setup demo demo-check demo-reset test check gas contracts contracts-prove contracts-mutate schema css messages clean chromium
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -57,6 +57,12 @@ gas: setup ## measure what each action costs on chain, write contracts/gas.json
 contracts: setup ## the contracts' own tests
 	@$(PY) -m contracts.forge test
 
+contracts-prove: setup .venv-proof/.installed ## symbolic proofs and static analysis of the contracts
+	@$(PY) -m contracts.prove $(ARGS)
+
+contracts-mutate: setup .venv-proof/.installed ## do the tests notice thousands of small changes? ARGS="--minutes 30"
+	@nice -n 15 $(PY) -m contracts.mutate $(ARGS)
+
 schema: setup ## write docs/openapi.yaml from the code
 	@mkdir -p docs
 	@$(PY) manage.py spectacular --validate --fail-on-warn --file docs/openapi.yaml
@@ -69,7 +75,7 @@ messages: setup ## collect the translatable sentences
 	@$(PY) manage.py makemessages --all --ignore node_modules --ignore .venv
 
 clean: ## remove what setup and the checks made; the demo's data stays
-	@rm -rf .venv node_modules staticfiles .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	@rm -rf .venv .venv-proof node_modules staticfiles .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Stamps: a second setup takes no time, a changed requirement takes one install.
@@ -84,6 +90,14 @@ clean: ## remove what setup and the checks made; the demo's data stays
 	@test -x .venv/bin/pip || $(PYTHON) -m venv --clear .venv
 	@.venv/bin/pip install --quiet -r requirements-dev.txt -c constraints.txt \
 		|| $(call say,The Python packages could not be installed (pip says why above); check the network and run make setup again.)
+	@touch $@
+
+.venv-proof/.installed: requirements-proof.txt constraints-proof.txt
+	@test -n "$(PYTHON)" || $(call say,Python 3.11 or newer is missing; install it or name one: make $@ PYTHON=/path/to/python3.11)
+	@echo "Installing the provers ..."
+	@test -x .venv-proof/bin/pip || $(PYTHON) -m venv --clear .venv-proof
+	@.venv-proof/bin/pip install --quiet -r requirements-proof.txt -c constraints-proof.txt \
+		|| $(call say,The provers could not be installed (pip says why above); check the network and run make again.)
 	@touch $@
 
 # Not `npm ci`: it refuses a lock file without the optional builds for other platforms, which can not be listed

@@ -127,7 +127,7 @@ def suite() -> str:
 
 
 class Campaign:
-    """Judges jobs on several benches at once; what was judged before on the same sources and tests is kept."""
+    """Judges jobs on several benches at once; verdicts on the same sources and tests are kept."""
 
     def __init__(self, todo: list[Job], seconds: float) -> None:
         self.todo = todo

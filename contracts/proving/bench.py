@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from contracts import forge
+from contracts.proving import tools
 
 SETTINGS: dict[str, Any] = {
     "remappings": ["@openzeppelin/=node_modules/@openzeppelin/"],
@@ -58,7 +59,7 @@ class Bench:
     def __init__(self) -> None:
         self._scratch = tempfile.TemporaryDirectory(prefix="mutation-")
         self.root = Path(self._scratch.name)
-        self._copy()
+        tools.copy_tree(self.root, "proofs")
         self._compiler = subprocess.Popen(
             ["node", str(forge.ROOT / "contracts/proving/compiler.js"), str(self.root)],
             stdin=subprocess.PIPE,
@@ -67,17 +68,6 @@ class Bench:
         )
         self._original: dict[tuple[str, ...], list[str]] = {}
         self._seen: dict[tuple[str, ...], Verdict] = {}
-
-    def _copy(self) -> None:
-        contracts = self.root / "contracts"
-        contracts.mkdir()
-        shutil.copytree(forge.ROOT / "contracts/src", contracts / "src")
-        shutil.copytree(
-            forge.ROOT / "contracts/test", contracts / "test", ignore=shutil.ignore_patterns("proofs")
-        )
-        shutil.copy2(forge.ROOT / "contracts/solc.js", contracts)
-        shutil.copy2(forge.ROOT / "foundry.toml", self.root)
-        (self.root / "node_modules").symlink_to(forge.ROOT / "node_modules")
 
     def close(self) -> None:
         """Ends the compiler and removes the tree."""

@@ -1,6 +1,7 @@
 """Where halmos and slither are (in a Python of their own, `.venv-proof`), and what they need to run."""
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -23,15 +24,28 @@ def environment(profile: str) -> dict[str, str]:
     return {**os.environ, "PATH": path, "FOUNDRY_PROFILE": profile}
 
 
-def slither_build() -> Path:
+def copy_tree(destination: Path, *without: str) -> None:
+    """Copies sources and tests to where they may be changed; `without`: directories of tests to leave out."""
+    contracts = destination / "contracts"
+    contracts.mkdir()
+    shutil.copytree(forge.ROOT / "contracts/src", contracts / "src")
+    shutil.copytree(
+        forge.ROOT / "contracts/test", contracts / "test", ignore=shutil.ignore_patterns(*without)
+    )
+    shutil.copy2(forge.ROOT / "contracts/solc.js", contracts)
+    shutil.copy2(forge.ROOT / "foundry.toml", destination)
+    (destination / "node_modules").symlink_to(forge.ROOT / "node_modules")
+
+
+def slither_build(root: Path = forge.ROOT) -> Path:
     """Compiles the product's sources with the build information that slither reads. Raises ToolFailed."""
-    out = forge.ROOT / SLITHER_OUT
+    out = root / SLITHER_OUT
     arguments = ["build", "--build-info", "--skip", "contracts/test/**", "--force"]
     for old in (out / "build-info").glob("*.json"):
         old.unlink()
     done = subprocess.run(
         ["forge", *arguments],
-        cwd=forge.ROOT,
+        cwd=root,
         env=environment("slither"),
         text=True,
         capture_output=True,

@@ -78,6 +78,7 @@ contract StatesProof is ProofBase {
         (bytes32 id,) = begin(plain(), anyState(word), time);
         Slot was = Slot.wrap(word);
         if (!send(by, abi.encodeCall(escrow.markDelivered, (plain())))) return;
+        reached();
         Slot now_ = slot(id);
         assert(by == seller || by == OPERATOR_);
         assert(was.status() == OPEN && time <= was.deliverBy());
@@ -90,6 +91,7 @@ contract StatesProof is ProofBase {
         Slot was = Slot.wrap(word);
         vm.assume(uint256(time) + INSPECTION <= type(uint40).max);
         if (!send(by, abi.encodeCall(escrow.reopenDelivery, (plain())))) return;
+        reached();
         Slot now_ = slot(id);
         assert(by == buyer || by == OPERATOR_);
         assert(was.status() == DELIVERED && time <= was.stamp() + INSPECTION && was.reopens() < 3);
@@ -102,6 +104,7 @@ contract StatesProof is ProofBase {
         Slot was = Slot.wrap(word);
         vm.assume(uint256(time) + 400 days <= type(uint40).max);
         if (!send(by, abi.encodeCall(escrow.extend, (plain(), until)))) return;
+        reached();
         Slot now_ = slot(id);
         assert(by == OPERATOR_ && was.status() != DISPUTED && time <= _end(was));
         assert(_end(now_) == until && until > _end(was) && until - _end(was) <= 14 days);
@@ -115,6 +118,7 @@ contract StatesProof is ProofBase {
         vm.assume(uint256(time) + 400 days <= type(uint40).max);
         Act memory a = Act(Relayed.EXTEND, until, 0, type(uint256).max, Relayed.BOTH);
         if (!send(address(1), abi.encodeCall(escrow.relay, (plain(), a, hex"00", hex"00")))) return;
+        reached();
         Slot now_ = slot(id);
         assert(was.status() != DISPUTED && time <= _end(was));
         assert(_end(now_) == until && until > _end(was) && until <= uint256(time) + 400 days);
@@ -127,6 +131,7 @@ contract StatesProof is ProofBase {
         (bytes32 id,) = begin(plain(), anyState(word), time);
         Slot was = Slot.wrap(word);
         if (!send(by, abi.encodeCall(escrow.dispute, (plain(), side, 0)))) return;
+        reached();
         Slot now_ = slot(id);
         uint256 rest = _end(was) - time;
         assert(by == OPERATOR_ || by == (side == 0 ? buyer : seller));
@@ -141,6 +146,7 @@ contract StatesProof is ProofBase {
         Slot was = Slot.wrap(word);
         vm.assume(uint256(time) + was.frozen() + 1 days <= type(uint40).max && time > INSPECTION);
         if (!send(by, abi.encodeCall(escrow.withdrawDispute, (plain())))) return;
+        reached();
         Slot now_ = slot(id);
         address opener = was.opener() == 0 ? buyer : seller;
         assert(by == opener || (by == OPERATOR_ && was.byOperator()));
@@ -158,6 +164,7 @@ contract StatesProof is ProofBase {
         (bytes32 id,) = begin(plain(), anyState(word), time);
         Slot was = Slot.wrap(word);
         if (!send(by, abi.encodeCall(escrow.appeal, (plain(), side)))) return;
+        reached();
         Slot now_ = slot(id);
         assert(by == OPERATOR_ || by == (side == 0 ? buyer : seller));
         assert(was.status() == DISPUTED && !was.appealed(side) && now_.appealed(side));
@@ -171,14 +178,17 @@ contract StatesProof is ProofBase {
         Slot was = Slot.wrap(word);
         if (which == 0) {
             if (!send(address(1), abi.encodeCall(escrow.claimDelivered, (t)))) return;
+            reached();
             assert(was.status() == DELIVERED && time > was.stamp() + INSPECTION);
             assert(token.balanceOf(seller) == was.left());
         } else if (which == 1) {
             if (!send(address(1), abi.encodeCall(escrow.claimUndelivered, (t)))) return;
+            reached();
             assert(was.status() == OPEN && time > was.deliverBy());
             assert(token.balanceOf(buyer) == was.left());
         } else {
             if (!send(address(1), abi.encodeCall(escrow.claimFallback, (t)))) return;
+            reached();
             assert(was.status() == DISPUTED && time > was.stamp() + ARBITRATION);
         }
         assert(escrow.slotOf(id) == 0);
@@ -190,15 +200,16 @@ contract StatesProof is ProofBase {
         Slot was = Slot.wrap(word);
         token.put(vault, held);
         if (!send(address(1), abi.encodeCall(escrow.claimUnfunded, (t)))) return;
+        reached();
         assert(time > FUND_BY && held < WHOLE && was.left() == WHOLE);
         assert(was.status() == OPEN && was.round() == 0 && was.reopens() == 0);
         assert(token.balanceOf(buyer) == held && escrow.slotOf(id) == 0);
     }
 
     /// The liveness of the singleton: after the clock of its status, a claim succeeds, whoever sends it. The prover's
-    /// gas is any amount, so too little of it is the one reason left.
+    /// gas is any amount, so too little of it is the one reason left. The fallback here is all to the buyer.
     function check_after_its_clock_a_funded_escrow_always_ends(address by, uint256 word, uint40 time) public {
-        Terms memory t = plain();
+        Terms memory t = terms(WHOLE, 0, 0);
         (bytes32 id,) = begin(t, anyState(word), time);
         Slot s = Slot.wrap(word);
         vm.assume(time > (s.status() == DISPUTED ? s.stamp() + ARBITRATION : _end(s)));
@@ -208,6 +219,7 @@ contract StatesProof is ProofBase {
         else data = abi.encodeCall(escrow.claimFallback, (t));
         vm.prank(by);
         (bool ok, bytes memory answer) = address(escrow).call(data);
+        if (ok) reached();
         assert(ok ? escrow.slotOf(id) == 0 : bytes4(answer) == IEscrow.NotEnoughGas.selector);
     }
 
@@ -216,6 +228,7 @@ contract StatesProof is ProofBase {
         (bytes32 id,) = begin(t, anyState(word), time);
         Slot was = Slot.wrap(word);
         if (!send(by, abi.encodeCall(escrow.pay, (t, a, b, was.left())))) return;
+        reached();
         assert((by == buyer && b == 0) || (by == seller && a == 0) || (by == OPERATOR_ && was.status() != DISPUTED));
         assert(uint256(a) + b <= was.left() && (a | b) != 0);
         if (uint256(a) + b == was.left()) assert(escrow.slotOf(id) == 0);

@@ -8,6 +8,7 @@ import {Terms} from "../../src/Terms.sol";
 contract TermsProof is ProofBase {
     function check_good_terms_keep_every_rule_on_addresses(Terms calldata t) public view {
         if (escrow.check(t) != 0) return;
+        reached();
         address a = address(uint160(t.buyerClocks));
         address b = address(uint160(t.sellerChain));
         address o = address(uint160(t.operatorRest));
@@ -21,6 +22,7 @@ contract TermsProof is ProofBase {
 
     function check_good_terms_keep_every_bound(Terms calldata t) public view {
         if (escrow.check(t) != 0) return;
+        reached();
         uint256 fundBy = uint40(t.buyerClocks >> 160);
         uint256 deliverBy = uint40(t.buyerClocks >> 200);
         uint256 inspection = t.sellerChain >> 224;
