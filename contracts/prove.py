@@ -9,14 +9,15 @@ import argparse
 import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 from contracts import forge
 from contracts.proving import static, symbolic, tools
 
 
-def symbolically(names: Sequence[str], *, reach: bool) -> bool:
+def symbolically(names: Sequence[str], *, reach: bool = False, root: Path = forge.ROOT) -> bool:
     """Prints every property with its verdict; whether all are as they must be."""
-    found = symbolic.reach(names) if reach else symbolic.prove(names)
+    found = symbolic.reach(names) if reach else symbolic.prove(names, root)
     for prop in found:
         sys.stdout.write(prop.line() + "\n")
     good = sum(prop.good for prop in found)
@@ -24,9 +25,9 @@ def symbolically(names: Sequence[str], *, reach: bool) -> bool:
     return good == len(found)
 
 
-def statically() -> bool:
+def statically(root: Path = forge.ROOT) -> bool:
     """Prints what slither found beyond what is explained; whether nothing is open."""
-    judged = static.analyse()
+    judged = static.analyse(root)
     for finding in judged.unexplained:
         sys.stdout.write(f"FAIL not explained: {finding}\n")
     for finding in judged.outdated:

@@ -21,12 +21,14 @@ contract AddressesProof is ProofBase {
         assert(!token.strayed());
     }
 
-    function check_claims_reach_only_named(address by, uint256 word, uint40 time) public {
+    function check_claims_reach_only_named(address by, uint256 word, uint40 time, uint8 which) public {
         Terms memory t = plain();
         begin(t, anyState(word), time);
-        send(by, abi.encodeCall(escrow.claimDelivered, (t)));
-        send(by, abi.encodeCall(escrow.claimUndelivered, (t)));
-        if (!send(by, abi.encodeCall(escrow.claimFallback, (t)))) return;
+        bytes memory data;
+        if (which == 0) data = abi.encodeCall(escrow.claimDelivered, (t));
+        else if (which == 1) data = abi.encodeCall(escrow.claimUndelivered, (t));
+        else data = abi.encodeCall(escrow.claimFallback, (t));
+        if (!send(by, data)) return;
         reached();
         assert(!token.strayed());
     }
@@ -57,13 +59,16 @@ contract AddressesProof is ProofBase {
         assert(token.balanceOf(vault) == uint96(word));
     }
 
-    function check_owed_legs_reach_only_named(address by, uint128 owed, uint8 kind, uint40 time) public {
+    function check_owed_legs_reach_only_named(address by, uint96 owed, uint8 kind, bool refund, uint40 time) public {
         Terms memory t = plain();
-        (bytes32 id,) = begin(t, 0, time);
-        escrow.putOwed(id, kind, owed);
+        address to = refund ? buyer : seller;
+        begin(t, uint256(owed) | STORED_BIT, time);
+        token.refuse(to, true);
+        if (!send(OPERATOR_, abi.encodeCall(escrow.pay, (t, refund ? 0 : owed, refund ? owed : 0, owed)))) return;
+        token.refuse(to, false);
         if (!send(by, abi.encodeCall(escrow.payLeg, (t, kind)))) return;
         reached();
-        assert(!token.strayed());
+        assert(!token.strayed() && kind == (refund ? 1 : 0) && token.balanceOf(to) == owed);
     }
 
     function check_rulings_reach_only_named(address by, uint256 word, uint40 time, Ruling calldata r) public {

@@ -23,11 +23,6 @@ contract OpenEscrow is Escrow {
         _released[id] = amount;
     }
 
-    function putOwed(bytes32 id, uint256 kind, uint128 amount) external {
-        _debts[id][kind].due = amount;
-        _owedTotal[id] = amount;
-    }
-
     function owedTotal(bytes32 id) external view returns (uint256) {
         return _owedTotal[id];
     }
