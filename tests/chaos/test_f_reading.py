@@ -8,9 +8,7 @@ from contextlib import ExitStack, contextmanager
 from itertools import pairwise
 
 import pytest
-import rlp
-from eth_utils.address import to_checksum_address
-from eth_utils.crypto import keccak
+from web3.utils.address import get_create_address
 
 from chain import selectors
 from chain.models import (
@@ -94,10 +92,6 @@ def _creation_of(calls: list[bytes]) -> bytes:
     return body + b"\x00" + tail
 
 
-def _created(account: str, nonce: int) -> str:
-    return str(to_checksum_address(keccak(rlp.encode([bytes.fromhex(account[2:]), nonce]))[12:]))
-
-
 @pytest.mark.parametrize("recipients", [[ALICE, BOB], [ALICE, ALICE]], ids=["two escrows", "one escrow"])
 def test_f25_two_transfers_in_one_transaction_are_two_deposits(engine: Engine, recipients: list[str]) -> None:
     """Fails (one deposit) if the identity has no ordinal: `ordinal = 0` and no amount in the constraint."""
@@ -105,7 +99,7 @@ def test_f25_two_transfers_in_one_transaction_are_two_deposits(engine: Engine, r
     watched(engine, BOB, "esc_2")
     account = engine.chain.accounts[5]
     nonce = int(engine.chain.rpc("eth_getTransactionCount", account, "latest"), 16)
-    engine.chain.send(TEST_USDT_ADDRESS, mint(_created(account, nonce), 100))
+    engine.chain.send(TEST_USDT_ADDRESS, mint(str(get_create_address(account, nonce)), 100))
     engine.chain.mine()
     code = _creation_of([erc20_transfer(to, 10 + place) for place, to in enumerate(recipients)])
     request = {"from": account, "data": "0x" + code.hex(), "gas": hex(1_000_000)}
@@ -153,7 +147,7 @@ def test_f26_a_node_wholly_20_blocks_behind_moves_nothing_back(engine: Engine, p
 
 
 def test_f26_the_next_provider_is_asked_when_the_first_is_20_blocks_behind(engine: Engine) -> None:
-    """R: failover; two of three are enough. Fails (nothing is read) if `pool.run` raises the first error."""
+    """R: failover; two of three are enough. Fails (nothing is read) if `pool.providers` names one."""
     with nodes(engine, 3) as (stale, *_):
         watched(engine)
         engine.mine(30)
@@ -211,7 +205,7 @@ def test_f27_logs_always_truncated_are_found_by_the_audit(engine: Engine, proxy:
 
 @pytest.mark.parametrize("reader", [1, 2, 3])
 def test_f27_what_one_of_three_always_withholds_is_credited_at_once(engine: Engine, reader: int) -> None:
-    """D7. Fails (nothing credited when the first withholds) with a quorum of one: `Network.quorum = 1`."""
+    """D7. Fails (nothing credited when the first withholds, nobody accused) with `Network.quorum = 1`."""
     with nodes(engine, 3) as found:
         watched(engine)
         modes.withhold(found[reader - 1], ALICE)
@@ -265,7 +259,7 @@ def test_f28_two_providers_that_disagree_credit_nothing_until_they_agree(engine:
 
 
 def test_f28_a_final_block_that_one_of_three_forges_halts_nothing(engine: Engine) -> None:
-    """D7. Fails (nothing is read) if a single `FinalConflict` halts: `halt` in `quorum.agree` for each."""
+    """D7. Fails (the network is halted) if `safe._tops` raises the first `FinalConflict` it hears."""
     with nodes(engine, 3) as (liar, *_):
         watched(engine)
         engine.mine(3)
@@ -277,7 +271,7 @@ def test_f28_a_final_block_that_one_of_three_forges_halts_nothing(engine: Engine
 
 
 def test_f28_a_forged_block_hash_in_logs_is_refused(engine: Engine, proxy: RpcProxy) -> None:
-    """D3: of the only provider. Fails (credited in no block) without the check in `_attach_headers`."""
+    """D3: of the only provider. Fails (credited) without those of `_attach_headers` and `ordinal`."""
     watched(engine)
     engine.chain.pay(ALICE, 5)
     engine.chain.mine(4)
@@ -333,7 +327,7 @@ def test_f29_finality_that_moves_back_is_refused_with_an_alarm(engine: Engine, p
 def test_f30_a_range_that_is_too_large_is_asked_in_smaller_parts(
     engine: Engine, proxy: RpcProxy, message: str
 ) -> None:
-    """D4. Fails (never credited) if `windows.shrink` leaves the window as it is."""
+    """D4. Fails (never credited) if `windows.shrink` gives up instead."""
     watched(engine)
     engine.chain.pay(ALICE, 5)
     engine.chain.mine(12)
@@ -354,7 +348,7 @@ def test_f30_a_range_that_is_too_large_is_asked_in_smaller_parts(
 def test_f30_a_single_block_that_cannot_be_read_is_an_alarm_and_never_skipped(
     engine: Engine, proxy: RpcProxy
 ) -> None:
-    """D4. Fails (the deposit is lost) if `windows.shrink` moves the cursor past a block at window one."""
+    """D4. Fails (nobody is told) without the alarm in `windows.shrink`."""
     watched(engine)
     engine.mine(3)
     before = selectors.final_head(engine.network)
