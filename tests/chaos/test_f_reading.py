@@ -8,6 +8,8 @@ from contextlib import ExitStack, contextmanager
 from itertools import pairwise
 
 import pytest
+from eth_typing import HexAddress, HexStr
+from web3.types import Nonce
 from web3.utils.address import get_create_address
 
 from chain import selectors
@@ -92,6 +94,10 @@ def _creation_of(calls: list[bytes]) -> bytes:
     return body + b"\x00" + tail
 
 
+def _created(account: str, nonce: int) -> str:
+    return str(get_create_address(HexAddress(HexStr(account)), Nonce(nonce)))
+
+
 @pytest.mark.parametrize("recipients", [[ALICE, BOB], [ALICE, ALICE]], ids=["two escrows", "one escrow"])
 def test_f25_two_transfers_in_one_transaction_are_two_deposits(engine: Engine, recipients: list[str]) -> None:
     """Fails (one deposit) if the identity has no ordinal: `ordinal = 0` and no amount in the constraint."""
@@ -99,7 +105,7 @@ def test_f25_two_transfers_in_one_transaction_are_two_deposits(engine: Engine, r
     watched(engine, BOB, "esc_2")
     account = engine.chain.accounts[5]
     nonce = int(engine.chain.rpc("eth_getTransactionCount", account, "latest"), 16)
-    engine.chain.send(TEST_USDT_ADDRESS, mint(str(get_create_address(account, nonce)), 100))
+    engine.chain.send(TEST_USDT_ADDRESS, mint(_created(account, nonce), 100))
     engine.chain.mine()
     code = _creation_of([erc20_transfer(to, 10 + place) for place, to in enumerate(recipients)])
     request = {"from": account, "data": "0x" + code.hex(), "gas": hex(1_000_000)}
