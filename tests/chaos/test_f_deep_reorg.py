@@ -93,7 +93,7 @@ def test_f24_a_deposit_that_comes_back_later_is_credited_again(engine: Engine) -
 
 
 def test_f24_a_healthy_network_takes_no_other_chain(engine: Engine) -> None:
-    """Fails (final events are rewritten at will) without the checks at the start of `accept_chain`."""
+    """Fails (an accident, no refusal) without the checks at the start of `accept_chain`."""
     _credited(engine)
     with pytest.raises(Conflict):
         accept_chain(network=engine.network, reason="curiosity", acting=STAFF)

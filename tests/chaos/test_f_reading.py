@@ -140,7 +140,7 @@ def test_f26_empty_answers_of_a_node_20_blocks_behind_are_refused(engine: Engine
 
 
 def test_f26_a_node_wholly_20_blocks_behind_moves_nothing_back(engine: Engine, proxy: RpcProxy) -> None:
-    """D2, D3. Fails (a reorg is written) if `head._plan` walks back whenever the head is below the cursor."""
+    """D2, D3. Fails (an alarm as if finality had moved) if `_check_forward` forgets the head seen before."""
     watched(engine)
     engine.mine(30)
     before = selectors.head(engine.network)
@@ -265,7 +265,7 @@ def test_f28_two_providers_that_disagree_credit_nothing_until_they_agree(engine:
 
 
 def test_f28_a_final_block_that_one_of_three_forges_halts_nothing(engine: Engine) -> None:
-    """D7. Fails (the network is halted) if `safe._tops` raises the first `FinalConflict` it hears."""
+    """D7. Fails (nothing is read) if `quorum.agree` raises the first `FinalConflict` it hears."""
     with nodes(engine, 3) as (liar, *_):
         watched(engine)
         engine.mine(3)
