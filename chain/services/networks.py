@@ -1,19 +1,23 @@
 """Networks as they are configured, and whether a node really is what the configuration says."""
 
+from datetime import timedelta
+
 from django.conf import settings
 from eth_utils.crypto import keccak
 
 from chain.models import Network, Provider, Sender, Token
 from chain.rpc import pool
 from chain.rpc.client import Rpc
-from chain.rpc.errors import AllProvidersFailed, RpcError
-from chain.services.alarms import resolve_alarm
+from chain.rpc.errors import AllProvidersFailed, NodeError, RpcError
+from chain.services.alarms import raise_alarm, resolve_alarm
 from contracts.artifacts import ESCROW_ADDRESS, VAULT_CODE_ADDRESS, expected_runtime_hashes
 
 LOCAL_CHAIN_ID = 31337
 LOCAL_FEES = {"tip_floor": 10**9, "resend_after": 5, "bump_after_seconds": 10}
 # A young chain may have one block that is both newest and final.
 _YOUNG = 8
+# One provider of each network must keep the state of so long ago.
+STATE_KEPT = timedelta(hours=48)
 _verified: set[tuple[int, str]] = set()
 
 
@@ -35,7 +39,8 @@ def local_network(url: str) -> Network:
         },
     )
     Provider.objects.filter(network=network).exclude(url=url).update(enabled=False)
-    Provider.objects.update_or_create(network=network, url=url, defaults={"enabled": True})
+    facts = {"enabled": True, "ws_url": url.replace("http", "ws", 1)}
+    Provider.objects.update_or_create(network=network, url=url, defaults=facts)
     return network
 
 
@@ -84,19 +89,43 @@ def verify(network: Network) -> list[str]:
     named, unless none does.
     """
     refuse_demo(network)
-    lines, alive = [], 0
+    lines, alive, keeps = [], 0, False
     for provider in pool.providers(network):
         rpc = Rpc(network, provider)
         try:
             lines.append(_inspect(rpc))
             alive += 1
+            keeps = keeps or _keeps_state(rpc)
         except AllProvidersFailed:
             raise
         except RpcError as error:
             lines.append(f"{rpc}: {type(error).__name__}: {error}")
     if not alive:
         raise UnfitNode(f"no provider of {network.name} is fit: " + "; ".join(lines or ["none is enabled"]))
+    _report_state(network, keeps)
     return lines
+
+
+def _keeps_state(rpc: Rpc) -> bool:
+    """Whether the node still answers about the balances of two days ago: reconciling needs one that does.
+
+    A chain of our own forgets early, and need not remember.
+    """
+    if rpc.network.is_local:
+        return True
+    ago = int(STATE_KEPT.total_seconds()) // max(1, rpc.network.block_time)
+    try:
+        rpc.balance(rpc.network.escrow_contract, max(0, rpc.heads().final.number - ago))
+    except NodeError:
+        return False
+    return True
+
+
+def _report_state(network: Network, keeps: bool) -> None:
+    if keeps:
+        resolve_alarm(network, "state_not_kept")
+    else:
+        raise_alarm(network, "state_not_kept", detail=f"no provider answers about {STATE_KEPT} ago")
 
 
 def _inspect(rpc: Rpc) -> str:

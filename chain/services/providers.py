@@ -1,5 +1,9 @@
 """Inspection of the providers: who is reachable, on the right chain, and up with the others."""
 
+from collections.abc import Mapping
+
+from django.db import transaction
+
 from chain.models import Network, Provider
 from chain.rpc import health, pool
 from chain.rpc.client import Heads
@@ -7,7 +11,7 @@ from chain.rpc.errors import RpcError
 from chain.services.alarms import raise_alarm, resolve_alarm
 from core import audit, clock
 from core.actors import Actor
-from core.errors import Invalid
+from core.errors import Conflict, Invalid
 
 # A provider trails when its head is this much behind what the others show, in seconds and in blocks.
 _BEHIND_SECONDS, _BEHIND_BLOCKS = 60, 3
@@ -55,11 +59,28 @@ def _note(network: Network, provider: Provider, heads: Heads, *, lagging: bool) 
 
 def trust_again(*, provider: Provider, reason: str, acting: Actor) -> None:
     """A human looked at a provider that withheld or forged: it takes its place again. In the audit log."""
+    changes = {"demoted_at": None, "demoted_reason": "", "errors": 0, "rests_until": None}
+    _decide("provider.trusted", provider, reason, acting, changes)
+    resolve_alarm(provider.network, "provider_demoted", str(provider))
+
+
+def switch(*, provider: Provider, enabled: bool, reason: str, acting: Actor) -> None:
+    """Ask a provider, or ask it no more. It changes how many must agree. In the audit log.
+
+    Raises `Invalid` without a reason, and `Conflict` for the last one of a network: it is never dropped.
+    """
+    others = Provider.objects.filter(network=provider.network, enabled=True).exclude(pk=provider.pk)
+    if not enabled and not others.exists():
+        raise Conflict("last_provider", "A network keeps at least one provider.")
+    _decide(f"provider.{'on' if enabled else 'off'}", provider, reason, acting, {"enabled": enabled})
+
+
+def _decide(
+    action: str, provider: Provider, reason: str, acting: Actor, changes: Mapping[str, object]
+) -> None:
     if not reason.strip():
         raise Invalid("reason_missing", "Say what was found and why it is safe to go on.")
     data = {"reason": reason, "demoted": provider.demoted_reason}
-    Provider.objects.filter(pk=provider.pk).update(demoted_at=None, demoted_reason="", errors=0)
-    resolve_alarm(provider.network, "provider_demoted", str(provider))
-    audit.write(
-        "provider.trusted", subject_id=str(provider), actor_id=acting.id, actor_label=acting.label, data=data
-    )
+    with transaction.atomic():
+        Provider.objects.filter(pk=provider.pk).update(**changes)
+        audit.write(action, subject_id=str(provider), actor_id=acting.id, actor_label=acting.label, data=data)

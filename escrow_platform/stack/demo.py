@@ -62,6 +62,7 @@ PLAN = Plan(
                 *("--concurrency", "2", "--loglevel", "INFO"),
             ),
         ),
+        Process("heads", manage("chain_heads")),
         Process(
             "beat",
             (

@@ -5,6 +5,8 @@ import time
 from datetime import timedelta
 
 import pytest
+from django.core.management import call_command
+from django.core.management.base import CommandError
 
 from chain import selectors
 from chain.indexer import quorum
@@ -108,6 +110,27 @@ def test_who_withheld_comes_last_until_a_person_gives_a_reason(engine: Engine) -
     assert pool.providers(engine.network) == [first, second]
     assert "provider_demoted" not in alarms()
     assert AuditEntry.objects.filter(action="provider.trusted").exists()
+
+
+def test_an_operator_switches_off_who_is_gone_but_never_the_last(
+    engine: Engine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gone = more_nodes(engine, DEAD)[0]
+    words = ["chain_provider", "--network", "local"]
+    call_command(*words, "off", "--id", str(gone.pk), "--by", "Olga", "--reason", "its maker closed")
+    assert [row.url for row in pool.providers(engine.network)] == [engine.chain.url]
+    last = str(pool.providers(engine.network)[0].pk)
+    with pytest.raises(CommandError, match="at least one"):
+        call_command(*words, "off", "--id", last, "--by", "Olga", "--reason", "spite")
+    with pytest.raises(CommandError, match="Say what was found"):
+        call_command(*words, "on", "--id", str(gone.pk), "--by", "Olga")
+    capsys.readouterr()
+    call_command(*words, "list")
+    assert [line.split(": ")[1].split(",")[0] for line in capsys.readouterr().out.splitlines()] == [
+        "on",
+        "off",
+    ]
+    assert AuditEntry.objects.get(action="provider.off").data["reason"] == "its maker closed"
 
 
 def test_credit_waits_and_a_human_is_told_while_the_second_of_two_providers_is_silent(

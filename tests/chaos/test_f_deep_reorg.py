@@ -32,8 +32,7 @@ def test_f24_a_reorg_deeper_than_finality_after_credit_halts_and_is_reversed_by_
 ) -> None:
     """D2, D8: nothing more is credited or paid; whoever accepts the new chain takes back what it lost.
 
-    Fails (no halt, and the next deposit is credited on top of a lost chain) without the comparison of the
-    parent with the cursor's hash in `safe._read` and of the common ancestor in `head._rewind_to`.
+    Fails (nobody is told, and payouts go on) if `indexer._explain` takes a `FinalConflict` for any failure.
     """
     depth = _credited(engine)
     engine.chain.reorg(depth)
@@ -94,7 +93,7 @@ def test_f24_a_deposit_that_comes_back_later_is_credited_again(engine: Engine) -
 
 
 def test_f24_a_healthy_network_takes_no_other_chain(engine: Engine) -> None:
-    """Fails (final events are rewritten at will) without the checks at the start of `accept_chain`."""
+    """Fails (an accident, no refusal) without the checks at the start of `accept_chain`."""
     _credited(engine)
     with pytest.raises(Conflict):
         accept_chain(network=engine.network, reason="curiosity", acting=STAFF)

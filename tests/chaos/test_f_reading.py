@@ -8,9 +8,9 @@ from contextlib import ExitStack, contextmanager
 from itertools import pairwise
 
 import pytest
-import rlp
-from eth_utils.address import to_checksum_address
-from eth_utils.crypto import keccak
+from eth_typing import HexAddress, HexStr
+from web3.types import Nonce
+from web3.utils.address import get_create_address
 
 from chain import selectors
 from chain.models import (
@@ -95,7 +95,7 @@ def _creation_of(calls: list[bytes]) -> bytes:
 
 
 def _created(account: str, nonce: int) -> str:
-    return str(to_checksum_address(keccak(rlp.encode([bytes.fromhex(account[2:]), nonce]))[12:]))
+    return str(get_create_address(HexAddress(HexStr(account)), Nonce(nonce)))
 
 
 @pytest.mark.parametrize("recipients", [[ALICE, BOB], [ALICE, ALICE]], ids=["two escrows", "one escrow"])
@@ -140,7 +140,7 @@ def test_f26_empty_answers_of_a_node_20_blocks_behind_are_refused(engine: Engine
 
 
 def test_f26_a_node_wholly_20_blocks_behind_moves_nothing_back(engine: Engine, proxy: RpcProxy) -> None:
-    """D2, D3. Fails (a reorg is written) if `head._plan` walks back whenever the head is below the cursor."""
+    """D2, D3. Fails (an alarm as if finality had moved) if `_check_forward` forgets the head seen before."""
     watched(engine)
     engine.mine(30)
     before = selectors.head(engine.network)
@@ -153,7 +153,7 @@ def test_f26_a_node_wholly_20_blocks_behind_moves_nothing_back(engine: Engine, p
 
 
 def test_f26_the_next_provider_is_asked_when_the_first_is_20_blocks_behind(engine: Engine) -> None:
-    """R: failover; two of three are enough. Fails (nothing is read) if `pool.run` raises the first error."""
+    """R: failover; two of three are enough. Fails (nothing is read) if `pool.providers` names one."""
     with nodes(engine, 3) as (stale, *_):
         watched(engine)
         engine.mine(30)
@@ -211,7 +211,7 @@ def test_f27_logs_always_truncated_are_found_by_the_audit(engine: Engine, proxy:
 
 @pytest.mark.parametrize("reader", [1, 2, 3])
 def test_f27_what_one_of_three_always_withholds_is_credited_at_once(engine: Engine, reader: int) -> None:
-    """D7. Fails (nothing credited when the first withholds) with a quorum of one: `Network.quorum = 1`."""
+    """D7. Fails (nothing credited when the first withholds, nobody accused) with `Network.quorum = 1`."""
     with nodes(engine, 3) as found:
         watched(engine)
         modes.withhold(found[reader - 1], ALICE)
@@ -265,7 +265,7 @@ def test_f28_two_providers_that_disagree_credit_nothing_until_they_agree(engine:
 
 
 def test_f28_a_final_block_that_one_of_three_forges_halts_nothing(engine: Engine) -> None:
-    """D7. Fails (nothing is read) if a single `FinalConflict` halts: `halt` in `quorum.agree` for each."""
+    """D7. Fails (nothing is read) if `quorum.agree` raises the first `FinalConflict` it hears."""
     with nodes(engine, 3) as (liar, *_):
         watched(engine)
         engine.mine(3)
@@ -277,7 +277,7 @@ def test_f28_a_final_block_that_one_of_three_forges_halts_nothing(engine: Engine
 
 
 def test_f28_a_forged_block_hash_in_logs_is_refused(engine: Engine, proxy: RpcProxy) -> None:
-    """D3: of the only provider. Fails (credited in no block) without the check in `_attach_headers`."""
+    """D3: of the only provider. Fails (credited) without those of `_attach_headers` and `ordinal`."""
     watched(engine)
     engine.chain.pay(ALICE, 5)
     engine.chain.mine(4)
@@ -333,7 +333,7 @@ def test_f29_finality_that_moves_back_is_refused_with_an_alarm(engine: Engine, p
 def test_f30_a_range_that_is_too_large_is_asked_in_smaller_parts(
     engine: Engine, proxy: RpcProxy, message: str
 ) -> None:
-    """D4. Fails (never credited) if `windows.shrink` leaves the window as it is."""
+    """D4. Fails (never credited) if `windows.shrink` gives up instead."""
     watched(engine)
     engine.chain.pay(ALICE, 5)
     engine.chain.mine(12)
@@ -354,7 +354,7 @@ def test_f30_a_range_that_is_too_large_is_asked_in_smaller_parts(
 def test_f30_a_single_block_that_cannot_be_read_is_an_alarm_and_never_skipped(
     engine: Engine, proxy: RpcProxy
 ) -> None:
-    """D4. Fails (the deposit is lost) if `windows.shrink` moves the cursor past a block at window one."""
+    """D4. Fails (nobody is told) without the alarm in `windows.shrink`."""
     watched(engine)
     engine.mine(3)
     before = selectors.final_head(engine.network)
