@@ -76,7 +76,7 @@ def _next(network: Network, cursor: ScanCursor) -> Agreed | None:
     members = pool.providers(network)
     need = quorum.needed(network, len(members))
     if need <= 1:
-        read = pool.read(network, lambda rpc: _read_new(rpc, cursor))
+        read = pool.read(network, lambda rpc: _read_new(rpc, cursor), order=members)
         return Agreed(read[0], read[1], [], quorum.digest_of(read[0])) if read else None
     tops = _tops(network, members, cursor, need)
     top = sorted(tops.values(), reverse=True)[need - 1]

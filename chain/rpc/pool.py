@@ -48,15 +48,15 @@ def run(network: Network, work: Callable[[Rpc], T], *, order: Sequence[Provider]
     raise AllProvidersFailed(causes)
 
 
-def read(network: Network, work: Callable[[Rpc], T]) -> T:
+def read(network: Network, work: Callable[[Rpc], T], *, order: Sequence[Provider] | None = None) -> T:
     """`run` for work that changes nothing anywhere: a second round follows if nobody could be reached."""
     try:
-        return run(network, work)
+        return run(network, work, order=order)
     except AllProvidersFailed as error:
         if not error.causes or not all(_fleeting(cause) for cause in error.causes):
             raise
     time.sleep(random.uniform(*_PAUSE))  # noqa: S311
-    return run(network, work)
+    return run(network, work, order=order)
 
 
 def _fleeting(error: RpcError) -> bool:
