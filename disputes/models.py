@@ -27,8 +27,12 @@ class Dispute(models.Model):
     state = FSMField(default=DisputeState.OPENING, protected=True, max_length=20)
     # Over the canonical JSON of the opener's first item; the chain carries it.
     evidence_hash = HashField()
-    # Which dispute of the escrow this is on the chain; zero before the chain froze it. Rulings bind it.
+    # The round of the chain that rulings bind; zero before the chain froze it. An appeal there raises it.
     round = models.PositiveIntegerField(default=0)
+    # The round with which this dispute was raised on the chain: which dispute of the escrow it is.
+    raised_round = models.PositiveIntegerField(default=0)
+    # Appealed after it was ruled: other people rule once more.
+    appealed_at = models.DateTimeField(null=True)
     # The undecided remainder when the chain froze it.
     disputed = BaseUnitsField(default=0)
     arbitrator = models.ForeignKey(

@@ -37,8 +37,9 @@ DISPUTE = StateTable.of(
         _D.RULING_PROPOSED: [_D.APPROVED, _D.UNDER_REVIEW, *_EARLY_ENDS],
         _D.APPROVED: [_D.RULED, *_EARLY_ENDS],
         _D.RULED: [_D.FINAL, _D.UNDER_REVIEW, *_EARLY_ENDS],
-        _D.FINAL: [_D.EXECUTING, *_CHAIN_WINS],
-        _D.EXECUTING: [_D.EXECUTED, *_CHAIN_WINS],
+        # A side can still appeal on the chain: what the seats signed is void then.
+        _D.FINAL: [_D.EXECUTING, _D.UNDER_REVIEW, *_CHAIN_WINS],
+        _D.EXECUTING: [_D.EXECUTED, _D.UNDER_REVIEW, _D.FINAL, *_CHAIN_WINS],
         _D.EXECUTED: [],
         _D.SETTLED: [],
         _D.CONCEDED: [],

@@ -60,15 +60,15 @@ ESCROW = StateTable.of(
     edges={
         _E.PLANNED: [_E.AWAITING_DEPOSIT, _E.CANCELLED],
         _E.AWAITING_DEPOSIT: [_E.CONFIRMING, _E.FUNDED, _E.EXPIRED, _E.CANCELLED, *_CHAIN_WINS],
-        _E.CONFIRMING: [_E.AWAITING_DEPOSIT, _E.FUNDED, _E.EXPIRED, *_CHAIN_WINS],
+        _E.CONFIRMING: [_E.AWAITING_DEPOSIT, _E.FUNDED, _E.EXPIRED, _E.CANCELLED, *_CHAIN_WINS],
         _E.FUNDED: [_E.DELIVERED, _E.RELEASING, _E.REFUNDING, _E.DISPUTING, _E.SETTLING, *_CHAIN_WINS],
         _E.DELIVERED: [_E.FUNDED, _E.RELEASING, _E.REFUNDING, _E.DISPUTING, _E.SETTLING, *_CHAIN_WINS],
         _E.RELEASING: _CHAIN_WINS,
         _E.REFUNDING: _CHAIN_WINS,
         _E.DISPUTING: [_E.FUNDED, _E.DELIVERED, *_CHAIN_WINS],
         _E.DISPUTED: [*_BEFORE_DISPUTE, _E.SETTLING, *_DECIDED],
-        # The opener can withdraw on chain until the ruling is final there.
-        _E.SETTLING: [*_BEFORE_DISPUTE, *_DECIDED],
+        # The opener can withdraw on chain, and either side appeal, until the ruling is final there.
+        _E.SETTLING: [_E.DISPUTED, *_BEFORE_DISPUTE, *_DECIDED],
         _E.EXPIRED: [_E.FUNDED, *_CHAIN_WINS],
         _E.RELEASED: [],
         _E.REFUNDED: [],
@@ -131,5 +131,21 @@ ORDER = StateTable.of(
         OrderState.DONE: [],
         OrderState.FAILED: [],
         OrderState.SUPERSEDED: [],
+    },
+)
+
+
+class ApprovalState:
+    WAITING = "waiting"
+    GIVEN = "given"
+    CLOSED = "closed"
+
+
+APPROVAL = StateTable.of(
+    initial=[ApprovalState.WAITING],
+    edges={
+        ApprovalState.WAITING: [ApprovalState.GIVEN, ApprovalState.CLOSED],
+        ApprovalState.GIVEN: [ApprovalState.CLOSED],
+        ApprovalState.CLOSED: [],
     },
 )

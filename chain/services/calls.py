@@ -1,7 +1,7 @@
 """Ordering effects on the chain. No network here: the sender finds what was ordered in the tables."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -55,14 +55,17 @@ def order_call(
     group: str = "",
     must_be_final_by: datetime | None = None,
     not_before: datetime | None = None,
+    held: bool = False,
     replaces: Call | None = None,
+    batchable: bool = False,
 ) -> Call:
     """Order one effect, once. Runs in the caller's transaction, with the state change that orders it.
 
     The same `key` with the same request returns the call that is there; with another request it raises
     `Conflict`. `expected` may not be empty: without an expected log nothing proves the effect. `replaces`
     names a failed call whose retry this is; a call can be replaced once. `gas_limit` is exactly what will
-    be simulated and signed. After the commit a worker is rung.
+    be simulated and signed. A `held` call is not signed before `set_held` lets it go. A `batchable` one goes
+    to a target with `batch(bytes[])` and may wait for company. After the commit a worker is rung.
     """
     if not transaction.get_connection().in_atomic_block:
         raise RuntimeError("a call is ordered in the transaction of the state change that wants it")
@@ -86,8 +89,10 @@ def order_call(
             "group": group,
             "must_be_final_by": must_be_final_by,
             "not_before": not_before,
+            "held": held,
             "next_try_at": max(now, not_before) if not_before else now,
             "replaces": replaces,
+            "batchable": batchable,
             "created_at": now,
         },
     )
@@ -124,6 +129,20 @@ def _ring(network_id: int) -> None:
     from chain.tasks import send_due
 
     doorbell.on_commit(send_due.delay, network_id)
+
+
+def set_held(network: Network, calls: Collection[str], *, held: bool) -> int:
+    """Keep these waiting calls from being signed, or let them go; returns how many changed.
+
+    What has a transaction is not touched: signed bytes may be anywhere.
+    """
+    waiting = Call.objects.filter(
+        network=network, pk__in=calls, outcome="waiting", transaction__isnull=True, held=not held
+    )
+    changed = waiting.update(held=held)
+    if changed and not held:
+        _ring(network.pk)
+    return changed
 
 
 def supersede_calls(network: Network, group: str, reason: str, actor: Actor = SYSTEM) -> list[Call]:

@@ -85,12 +85,24 @@ def require(person: User, permission: str, dispute: Dispute) -> None:
         raise Forbidden("party_of_the_deal", "You are a party of this deal and may not act on its dispute.")
     if involved(dispute, person, Involvement.What.CONFLICT):
         raise Forbidden("conflict_declared", "You declared a conflict of interest in this case.")
+    if permission != "assign_dispute" and ruled_before(person, dispute):
+        raise Forbidden("worked_before_the_appeal", "Others decide after an appeal; you had this case.")
 
 
 def is_party(person: User, dispute: Dispute) -> bool:
     """Whether the person is a side of the deal, signed up or only invited."""
     sides = Party.objects.filter(deal_id=dispute.escrow.deal_id).values_list("user_id", "email")
     return any(user == person.pk or email.lower() == person.email.lower() for user, email in sides)
+
+
+def ruled_before(person: User, dispute: Dispute) -> bool:
+    """Whether the person had the case, or decided on its ruling, before it was appealed."""
+    if dispute.appealed_at is None:
+        return False
+    had = (Involvement.What.CLAIMED, Involvement.What.GIVEN, Involvement.What.RULED)
+    rows = Involvement.objects.filter(dispute=dispute, person=person, what__in=had)
+    earlier = dispute.rulings.filter(created__lte=dispute.appealed_at, approver=person)
+    return rows.filter(created__lte=dispute.appealed_at).exists() or earlier.exists()
 
 
 def involve(dispute: Dispute, person: User, what: Involvement.What, **data: Any) -> None:

@@ -15,7 +15,6 @@ from disputes.services.base import move, tell
 from disputes.services.rulings import standing
 from disputes.states import DisputeState
 from payments.services.disputing import order_ruling, ruling_context
-from wallets.models import Seat
 from wallets.services import seats
 
 
@@ -58,6 +57,8 @@ def sign(dispute: Dispute, ruling: Ruling) -> Signed:
         raise SeatsMissing("ruling_not_final", "Seats sign only what is final.")
     context = ruling_context(dispute.escrow)
     # The round of this case, not the newest: a ruling is never executed in a dispute it was not made for.
+    if dispute.round != context.round:
+        raise SeatsMissing("ruling_round", f"{dispute.pk} has to follow the chain to round {context.round}.")
     to_seller = scaled(ruling, context.remainder)
     to_buyer = context.remainder - to_seller
     # No earlier than the end of the appeal window, no later than anyone may execute the fallback.
@@ -73,7 +74,7 @@ def sign(dispute: Dispute, ruling: Ruling) -> Signed:
         not_before=not_before,
         deadline=deadline,
     )
-    chosen = Seat.objects.filter(address__in=context.seats).select_related("key")[: context.threshold]
+    chosen = seats.able(dispute.escrow.network, context.seats)[: context.threshold]
     given = {seat.address: seats.sign_ruling(seat, digest) for seat in chosen}
     if len(given) < context.threshold:
         message = f"{len(given)} of {context.threshold} seats can sign for {dispute.pk}."

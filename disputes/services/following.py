@@ -15,7 +15,7 @@ from core.models import OutboxEvent
 from disputes import hashing, reasons, timing
 from disputes.locks import lock_dispute
 from disputes.models import Dispute, Ruling
-from disputes.services import opening
+from disputes.services import appeals, opening
 from disputes.services.base import move, move_ruling, stop_clocks, tell
 from disputes.services.evidence import begin_evidence
 from disputes.states import BEFORE_REVIEW, LIVE, STANDING, DisputeState, RulingState
@@ -28,6 +28,7 @@ CONSUMED = (
     "escrow.disputed",
     "escrow.dispute_withdrawn",
     "escrow.dispute_failed",
+    "escrow.appealed",
     "escrow.released",
     "escrow.refunded",
     "escrow.settled",
@@ -76,9 +77,11 @@ def follow(escrow_id: str, *, tx_hash: str = "") -> None:
     state = dispute.escrow.state
     if dispute.state not in LIVE:
         return
-    if state not in CLOSED and 0 < dispute.round < dispute.escrow.dispute_round:
+    if state not in CLOSED and 0 < dispute.raised_round < dispute.escrow.raised_round:
         _raised_anew(dispute, tx_hash)
         return
+    if state not in CLOSED and 0 < dispute.round < dispute.escrow.dispute_round:
+        appeals.appealed_on_chain(dispute, tx_hash)
     if state in CLOSED:
         _ended(dispute, tx_hash)
     elif state in _NOT_DISPUTED and dispute.state == DisputeState.OPENING:
@@ -125,7 +128,7 @@ def _frozen(escrow_id: str, raised: Raised) -> None:
     if found is None:
         return
     dispute = lock_dispute(found)
-    if dispute.state == DisputeState.OPENING and raised.round == dispute.escrow.dispute_round:
+    if dispute.state == DisputeState.OPENING and raised.round == dispute.escrow.raised_round:
         _opened(dispute, raised)
 
 
@@ -137,8 +140,9 @@ def _opened(dispute: Dispute, raised: Raised) -> None:
         dispute.opened_by = raised.side
         dispute.save(update_fields=["opened_by", "n"])
     dispute.opened_at, dispute.opened_tx_hash = clock.now(), raised.tx_hash
-    dispute.round, dispute.disputed = raised.round, dispute.escrow.remainder
-    dispute.save(update_fields=["opened_at", "opened_tx_hash", "round", "disputed"])
+    dispute.round, dispute.raised_round = dispute.escrow.dispute_round, raised.round
+    dispute.disputed = dispute.escrow.remainder
+    dispute.save(update_fields=["opened_at", "opened_tx_hash", "round", "raised_round", "disputed"])
     move(dispute, DisputeState.OPENED, actor=CHAIN, tx_hash=raised.tx_hash)
     tell(dispute, "dispute.opened", reason=dispute.reason, tx_hash=raised.tx_hash)
     if dispute.answered_at is not None:

@@ -8,7 +8,7 @@ from core.errors import Conflict, Forbidden, Invalid
 from disputes import timing
 from disputes.locks import lock_dispute
 from disputes.models import Dispute, Involvement, Ruling
-from disputes.services.base import involve, involved, is_party, may, require, tell_staff
+from disputes.services.base import involve, involved, is_party, may, require, ruled_before, tell_staff
 from disputes.states import BEFORE_REVIEW, WITH_ARBITRATOR, RulingState
 
 ASSIGNABLE = (*BEFORE_REVIEW, *WITH_ARBITRATOR)
@@ -59,8 +59,8 @@ def assign(*, dispute_id: str, arbitrator: User, person: User) -> Dispute:
     require(person, "assign_dispute", dispute)
     _expect_assignable(dispute)
     _expect_no_proposal(dispute)
-    barred = is_party(arbitrator, dispute) or involved(dispute, arbitrator, Involvement.What.CONFLICT)
-    if barred or not may(arbitrator, "rule_dispute"):
+    conflict = involved(dispute, arbitrator, Involvement.What.CONFLICT) or ruled_before(arbitrator, dispute)
+    if is_party(arbitrator, dispute) or conflict or not may(arbitrator, "rule_dispute"):
         raise Invalid("not_an_arbitrator", f"{arbitrator.name} may not rule on this case.")
     _set(dispute, arbitrator)
     involve(dispute, person, Involvement.What.ASSIGNED, arbitrator=arbitrator.pk)

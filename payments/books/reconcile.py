@@ -15,7 +15,7 @@ from core.actors import SYSTEM
 from payments.books import balances
 from payments.locks import lock_escrow
 from payments.models import Escrow, ProjectionCursor
-from payments.services import events
+from payments.services import controls, events
 
 log = structlog.get_logger(__name__)
 
@@ -68,4 +68,5 @@ def _freeze(network: Network, vault: str) -> None:
     if not escrow.frozen:
         escrow.frozen = True
         escrow.save(update_fields=["frozen"])
+        controls.review(escrow)
         events.of_escrow(escrow, "hold.placed", by=SYSTEM.id)

@@ -5,6 +5,8 @@ from payments.models.deal import Deal, DealFile, DealVersion, Party, Role
 from payments.models.escrow import Delivery, DeliveryFile, Deposit, Escrow, RefundRequest
 from payments.models.payout import (
     DECIDING,
+    PAYING,
+    Approval,
     EscrowPolicy,
     KillSwitch,
     LegKind,
@@ -16,8 +18,10 @@ from payments.models.payout import (
 
 __all__ = [
     "DECIDING",
+    "PAYING",
     "Account",
     "AccountKind",
+    "Approval",
     "Deal",
     "DealFile",
     "DealVersion",

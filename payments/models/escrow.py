@@ -46,13 +46,25 @@ class Escrow(FSMModelMixin, models.Model):
     remainder = BaseUnitsField(default=0)
     decided_seller = BaseUnitsField(default=0)
     decided_buyer = BaseUnitsField(default=0)
+    # The round that rulings bind; grows with every dispute and every appeal on the chain.
     dispute_round = models.PositiveIntegerField(default=0)
+    # The round with which the present dispute, or the last one, was raised.
+    raised_round = models.PositiveIntegerField(default=0)
+    # How often each side disputed on the chain, whoever sent it.
+    buyer_disputes = models.PositiveIntegerField(default=0)
+    seller_disputes = models.PositiveIntegerField(default=0)
     disputed_by = models.CharField(max_length=6, blank=True)
     # Who sent it: the operator, or the party's own wallet, which alone can then withdraw it.
     dispute_sender = AddressField(blank=True)
     marked_until = models.DateTimeField(null=True)
     # The chain stops its inspection at most three times, whoever asks.
     reopens = models.PositiveIntegerField(default=0)
+    # Whole days by which the operator alone has moved the chain's clocks.
+    operator_days = models.PositiveIntegerField(default=0)
+    # Cancelled on the chain: the terms are dead, all that ever comes is the buyer's and leaves by rescue.
+    cancelled_at = models.DateTimeField(null=True)
+    # Both sides extended on the chain after pay-by: the full amount funds it, however late.
+    revived_at = models.DateTimeField(null=True)
     # Clocks that a dispute stopped: kind -> seconds that were left.
     paused_clocks = models.JSONField(default=dict)
     # The chain's instant after which anyone may execute the fallback split of a disputed escrow.
@@ -84,6 +96,10 @@ class Escrow(FSMModelMixin, models.Model):
 
     def __str__(self) -> str:
         return f"{self.title} ({self.id})"
+
+    def disputes_of(self, role: str) -> int:
+        """How often this side has disputed on the chain."""
+        return self.buyer_disputes if role == "buyer" else self.seller_disputes
 
     def in_token(self, units: int) -> Amount:
         """`units` base units of this escrow's token."""

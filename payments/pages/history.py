@@ -26,8 +26,13 @@ _WAITS: dict[str, tuple[str, Shape]] = {
     clocks.UNDELIVERED: ("Everything goes back to {buyer} unless delivered", "back"),
     clocks.INSPECT: ("Released to {seller} unless {buyer} objects", "waiting"),
     clocks.ANSWER_REFUND: ("{seller} answers the refund request", "waiting"),
+    clocks.FALLBACK: ("The split that the terms name is paid unless a ruling comes", "waiting"),
     clocks.LATE_MONEY: ("Late money goes back to {buyer}", "back"),
 }
+
+
+# Beside its state: a clock that was moved, a round that was appealed.
+_TOLD_FIELDS = ("state", "clock", "round")
 
 
 class Teller:
@@ -98,11 +103,15 @@ class Teller:
             title = "Release ordered" if order.to_seller and not order.to_buyer else "Refund ordered"
             if order.kind == OrderKind.RULE:
                 title = names[OrderKind.RULE]
+            text = order.reason.capitalize() if order.kind == OrderKind.PAY else ""
+            waits = self.now.approval is not None and self.now.approval.subject_id == order.pk
+            if waits:
+                text += ". A second person at Holdfast has to approve it"
             yield TimelineItem(
                 title,
-                shape="moving" if live else "done",
+                shape="waiting" if waits else "moving" if live else "done",
                 at=order.created,
-                text=order.reason.capitalize() if order.kind == OrderKind.PAY else "",
+                text=text,
                 amount=self.escrow.in_token(order.to_seller + order.to_buyer),
             )
 
@@ -143,16 +152,22 @@ class Teller:
             EscrowState.DISPUTED: ("The contract froze the money", "risk"),
             EscrowState.EXPIRED: ("Expired: not paid in time", "ended"),
             EscrowState.CANCELLED: ("Cancelled", "ended"),
+            "extended": ("More time: the contract’s clock was moved", "done"),
+            "appealed": ("Appealed: seats have to sign anew", "risk"),
         }
         reversed_from = (EscrowState.CONFIRMING, EscrowState.AWAITING_DEPOSIT)
         for step in transitions:
-            if step.field != "state" or step.target not in told:
+            if step.field not in _TOLD_FIELDS or step.target not in told:
                 continue
             title, shape = told[step.target]
             if (step.source, step.target) == reversed_from:
                 title, shape = "The network reversed a payment", "risk"
             elif step.target == EscrowState.FUNDED and step.source == EscrowState.DELIVERED:
                 continue
+            elif step.target == EscrowState.DISPUTED and step.source == EscrowState.SETTLING:
+                title = told["appealed"][0]
+            elif step.target == EscrowState.FUNDED and step.source == EscrowState.EXPIRED:
+                title = "Revived by both sides: the money is in escrow"
             elif step.target == EscrowState.FUNDED and step.source in ("disputing", "disputed"):
                 title = "The dispute ended; the timers run again"
             yield TimelineItem(

@@ -18,9 +18,13 @@ LATE_MONEY = "late_money"
 SURPLUS = "surplus"
 OPEN = "open"
 ANSWER_REFUND = "answer_refund"
+FALLBACK = "fallback"
+HOLD = "hold"
 
 # A mark must be final 48 h before the chain's deliver-by; a day more covers a slow network.
 _MARK_LEAD = timedelta(hours=72)
+# The chain's inspection of a held escrow must have stopped 24 h before its end; a day more for the network.
+_HOLD_LEAD = timedelta(hours=48)
 # A pause may move the platform's instant no closer to the chain's than this.
 BEFORE_CHAIN_END = timedelta(hours=24)
 # What is offered to a party ends this much before the chain's own instant.
@@ -40,12 +44,20 @@ def start_delivering(escrow: Escrow, *, due: datetime | None = None, last: datet
     """
     last = last or escrow.deliver_by
     deadlines.cancel(PAY, escrow.pk)
-    if due is None:
-        since = max(escrow.deliver_at, escrow.funded_at or escrow.deliver_at)
-        due = since + timedelta(seconds=settings.CLOCKS["grace"])
+    due = due or delivery_due(escrow)
     deadlines.start(DELIVER, escrow.pk, due, backstop_at=last)
     if last:
         deadlines.start(UNDELIVERED, escrow.pk, last)
+
+
+def delivery_due(escrow: Escrow) -> datetime:
+    """The agreed date, or when the money came if that was later, and the grace; a day before the chain's end
+    for money that came so late that the chain's end is nearer."""
+    since = max(escrow.deliver_at, escrow.funded_at or escrow.deliver_at)
+    due = since + timedelta(seconds=settings.CLOCKS["grace"])
+    if escrow.revived_at and escrow.deliver_by:
+        due = min(due, max(clock.now(), escrow.deliver_by - BEFORE_CHAIN_END))
+    return due
 
 
 def start_inspecting(escrow: Escrow, *, seconds: int | None = None) -> None:
@@ -69,7 +81,8 @@ def start_marking(escrow: Escrow) -> None:
 def mark_due(escrow: Escrow) -> datetime:
     """When the delivery must be marked on chain: at once where that is cheap, else with a margin."""
     policy = EscrowPolicy.objects.filter(network=escrow.network_id).first()
-    if escrow.deliver_by is None or (policy and policy.mark_at_once):
+    # A mark of a held escrow starts a clock that has to be stopped again: no earlier than it must be.
+    if escrow.deliver_by is None or (policy and policy.mark_at_once and not escrow.held_reason):
         return clock.now()
     return max(clock.now(), escrow.deliver_by - _MARK_LEAD)
 
@@ -80,6 +93,54 @@ def backstop(escrow: Escrow) -> datetime | None:
         return escrow.marked_until
     inspection = timedelta(seconds=escrow.inspect_seconds + settings.CLOCKS["backstop"])
     return mark_due(escrow) + inspection
+
+
+def watch_hold(escrow: Escrow) -> None:
+    """A hold was placed or lifted, or the chain's inspection clock changed: who guards it starts or stops."""
+    if escrow.held_reason and escrow.marked_until:
+        due = max(clock.now(), escrow.marked_until - _HOLD_LEAD)
+        deadlines.start(HOLD, escrow.pk, due, backstop_at=escrow.marked_until)
+        return
+    deadlines.cancel(HOLD, escrow.pk)
+    if deadlines.waiting(escrow.pk).filter(kind=MARK).exists():
+        start_marking(escrow)
+
+
+def follow_extension(escrow: Escrow, gained: timedelta) -> None:
+    """The chain's running clock ends later by `gained`: what the platform waits for moves with it, so that
+    its instant and the chain's stay as far apart."""
+    kind = INSPECT if escrow.marked_until else DELIVER
+    if kind in escrow.paused_clocks:
+        escrow.paused_clocks[kind] += int(gained.total_seconds())
+        escrow.save(update_fields=["paused_clocks"])
+    wait = deadlines.waiting(escrow.pk).filter(kind=kind).first()
+    if wait is not None:
+        deadlines.move_waiting(kind, escrow.pk, wait.due_at + gained)
+        deadlines.set_backstop(kind, escrow.pk, escrow.marked_until or escrow.deliver_by)
+    if escrow.marked_until:
+        watch_hold(escrow)
+    elif escrow.deliver_by:
+        _follow_later_delivery(escrow, escrow.deliver_by, overdue=wait is None)
+
+
+def _follow_later_delivery(escrow: Escrow, last: datetime, *, overdue: bool) -> None:
+    deadlines.move_waiting(UNDELIVERED, escrow.pk, last)
+    if escrow.state == EscrowState.DELIVERED:
+        deadlines.set_backstop(INSPECT, escrow.pk, backstop(escrow))
+        if deadlines.waiting(escrow.pk).filter(kind=MARK).exists():
+            start_marking(escrow)
+    due = last - timedelta(seconds=settings.CLOCKS["backstop"])
+    if escrow.state == EscrowState.FUNDED and overdue and due > clock.now():
+        escrow.take_back_open = False
+        escrow.save(update_fields=["take_back_open"])
+        start_delivering(escrow, due=due)
+
+
+def start_fallback(escrow: Escrow) -> None:
+    """Disputed on the chain: when the arbitration is over, the split that the terms named is paid."""
+    if escrow.fallback_after:
+        due = escrow.fallback_after
+        deadlines.start(FALLBACK, escrow.pk, due, backstop_at=due)
 
 
 def pause(escrow: Escrow) -> None:

@@ -1,14 +1,20 @@
 """Kill switches and holds: what stands in the way of new money or of outgoing money."""
 
-from django.db import transaction
+from django.db import connection, transaction
+from django.db.models import QuerySet
 
 from chain.models import Network
+from chain.services.calls import set_held
 from core import audit
 from core.actors import Actor
 from core.errors import Conflict, Held, Invalid
 from payments.locks import lock_escrow
-from payments.models import Escrow, KillSwitch
-from payments.services import events
+from payments.models import PAYING, Escrow, KillSwitch, Order, OrderKind
+from payments.services import clocks, events
+from payments.states import OrderState
+
+# Deadline work is exempt from kill switches: a ruling that is not executed in time becomes the fallback.
+_NO_SWITCH = (OrderKind.RULE,)
 
 
 def check_intake(network: Network) -> None:
@@ -17,6 +23,14 @@ def check_intake(network: Network) -> None:
         raise Held(
             "intake_stopped", f"New deals on {network.name} are paused at the moment. Try again later."
         )
+
+
+def check_order(escrow: Escrow, kind: OrderKind, *, to_seller: int, to_buyer: int) -> None:
+    """Raise `Held` while something stops this order; what moves no money is never stopped."""
+    if kind in _NO_SWITCH:
+        check_payout(escrow, to_seller=0, to_buyer=0)
+    elif kind in PAYING:
+        check_payout(escrow, to_seller=to_seller, to_buyer=to_buyer)
 
 
 def check_payout(escrow: Escrow, *, to_seller: int, to_buyer: int) -> None:
@@ -30,9 +44,28 @@ def check_payout(escrow: Escrow, *, to_seller: int, to_buyer: int) -> None:
             raise Held(f"{kind}_stopped", f"Every {kind} on {escrow.network.name} is paused at the moment.")
 
 
+def is_stopped(order: Order, escrow: Escrow) -> bool:
+    """Whether the call of an order may not be signed now. Switches stay as they are in this transaction.
+
+    A halted network is not asked: it signs nothing anyway.
+    """
+    if order.kind not in PAYING:
+        return False
+    wait_for_switches(escrow.network)
+    return _is_stopped(order, escrow, _stopped_kinds(escrow.network))
+
+
+def wait_for_switches(network: Network) -> None:
+    """Until the end of this transaction no switch of the network is thrown: one that is thrown later finds
+    every call that was ordered before it."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock_shared(hashtextextended(%s, 13))", [network.slug])
+
+
 @transaction.atomic
 def place_hold(*, escrow_id: str, reason: str, acting: Actor) -> Escrow:
-    """Stop every order that pays out of this escrow until lifted. Raises `Invalid` without a reason."""
+    """Stop every payout of this escrow that is not signed yet, until lifted. Raises `Invalid` without a
+    reason. Where the chain's inspection runs it is stopped before anyone could claim the money."""
     if not reason.strip():
         raise Invalid("reason_missing", "Say why the money is held.")
     return _set_hold(escrow_id, reason[:200], "hold.placed", acting)
@@ -58,6 +91,7 @@ def unfreeze(*, escrow_id: str, reason: str, acting: Actor) -> Escrow:
         raise Conflict("not_frozen", "This escrow is not frozen.")
     escrow.frozen = False
     escrow.save(update_fields=["frozen"])
+    review(escrow)
     _write_down(escrow, "hold.unfrozen", reason.strip(), acting)
     events.of_escrow(escrow, "hold.lifted")
     return escrow
@@ -65,10 +99,13 @@ def unfreeze(*, escrow_id: str, reason: str, acting: Actor) -> Escrow:
 
 @transaction.atomic
 def set_switch(*, network: Network, kind: str, stopped: bool, reason: str, acting: Actor) -> KillSwitch:
-    """Stop or start intake, releases or refunds of a network."""
+    """Stop or start intake, releases or refunds of a network, those that wait to be signed as well."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 13))", [network.slug])
     switch, _ = KillSwitch.objects.select_for_update().get_or_create(network=network, kind=kind)
     switch.stopped, switch.reason = stopped, reason[:200]
     switch.save(update_fields=["stopped", "reason"])
+    _review(network, Order.objects.filter(escrow__network=network))
     audit.write(
         "switch.stopped" if stopped else "switch.started",
         subject_id=f"{network.slug}:{kind}",
@@ -83,9 +120,40 @@ def _set_hold(escrow_id: str, reason: str, type_: str, acting: Actor) -> Escrow:
     escrow = lock_escrow(escrow_id)
     escrow.held_reason = reason
     escrow.save(update_fields=["held_reason"])
+    review(escrow)
+    clocks.watch_hold(escrow)
     _write_down(escrow, type_, reason, acting)
     events.of_escrow(escrow, type_)
     return escrow
+
+
+def review(escrow: Escrow) -> None:
+    """Hold back or let go the payouts of a locked escrow that wait to be signed, as things stand now."""
+    wait_for_switches(escrow.network)
+    _review(escrow.network, Order.objects.filter(escrow=escrow))
+
+
+def _review(network: Network, orders: QuerySet[Order]) -> None:
+    stopped = _stopped_kinds(network)
+    live = orders.filter(kind__in=PAYING, state=OrderState.LIVE, call__outcome="waiting")
+    calls: dict[bool, list[str]] = {True: [], False: []}
+    for order in live.select_related("escrow"):
+        calls[_is_stopped(order, order.escrow, stopped)].append(str(order.call_id))
+    for held, ids in calls.items():
+        set_held(network, ids, held=held)
+
+
+def _is_stopped(order: Order, escrow: Escrow, stopped: set[str]) -> bool:
+    if escrow.frozen or escrow.held_reason:
+        return True
+    if order.kind in _NO_SWITCH:
+        return False
+    parts = ((order.to_seller, KillSwitch.Kind.RELEASE), (order.to_buyer, KillSwitch.Kind.REFUND))
+    return any(units and kind in stopped for units, kind in parts)
+
+
+def _stopped_kinds(network: Network) -> set[str]:
+    return set(KillSwitch.objects.filter(network=network, stopped=True).values_list("kind", flat=True))
 
 
 def _write_down(escrow: Escrow, action: str, reason: str, acting: Actor) -> None:
@@ -94,4 +162,4 @@ def _write_down(escrow: Escrow, action: str, reason: str, acting: Actor) -> None
 
 
 def _stopped(network: Network, kind: str) -> bool:
-    return KillSwitch.objects.filter(network=network, kind=kind, stopped=True).exists()
+    return kind in _stopped_kinds(network)

@@ -5,11 +5,12 @@ from contracts import events as chain_events
 from contracts.events import How
 from core import clock, deadlines, transitions
 from core.actors import CHAIN
+from core.money import share
 from payments.books import balances
 from payments.books.post import Line, post
 from payments.locks import live_orders
 from payments.models import DECIDING, AccountKind, Escrow, LegKind, Order, OrderKind, PayoutLeg
-from payments.services import deals, escrows, events, late, orders, payouts
+from payments.services import chain_terms, deals, escrows, events, late, orders, payouts
 from payments.services.moves import move
 from payments.states import CLOSED, ENDED_UNPAID, EscrowState, LegState, OrderState
 
@@ -20,6 +21,8 @@ _OWED = {
 }
 _BY_NUMBER = (LegKind.RELEASE, LegKind.REFUND, LegKind.FEE)
 _SPLIT = (How.RULING, How.SETTLEMENT, How.FALLBACK)
+# What no longer makes sense once nothing is left to decide.
+NOT_PAYING = (OrderKind.MARK, OrderKind.REOPEN, OrderKind.DISPUTE, OrderKind.WITHDRAW, OrderKind.EXTEND)
 
 
 def decided(escrow: Escrow, event: chain_events.Decided, final: FinalEvent) -> None:
@@ -70,7 +73,8 @@ def leg_paid(escrow: Escrow, event: chain_events.LegPaid, final: FinalEvent) -> 
 
 
 def rescued(escrow: Escrow, event: chain_events.Rescued, final: FinalEvent) -> None:
-    """Surplus went back to the buyer; what was not in the books (another coin) is not posted."""
+    """Surplus went back to the buyer, and from dead terms what was held; a coin that is not in the books is
+    not posted."""
     token = Token.objects.filter(network=escrow.network, address=event.token).first()
     if token is None:
         return
@@ -79,26 +83,44 @@ def rescued(escrow: Escrow, event: chain_events.Rescued, final: FinalEvent) -> N
         Line(AccountKind.VAULT, -event.amount, token),
     ]
     post(final, escrow, "surplus returned", lines)
-    ours = _carried_by(escrow, (OrderKind.RESCUE,), final.tx_hash)
+    ours = carried_by(escrow, (OrderKind.RESCUE,), final.tx_hash)
+    surplus = event.amount - _refunded_with(escrow, event, token, final)
     open_legs = PayoutLeg.objects.select_for_update().filter(order=ours, state=LegState.ORDERED)
-    leg = open_legs.filter(amount=event.amount).first() if ours else None
-    if ours is None or leg is None:
+    leg = open_legs.filter(amount=surplus).first() if ours else None
+    if ours is not None and (leg is not None or not (surplus or open_legs.exists())):
+        orders.close(ours, OrderState.DONE, tx_hash=final.tx_hash, actor=CHAIN)
+    else:
         orders.supersede(
             escrow, (OrderKind.RESCUE,), "returned by another transaction", tx_hash=final.tx_hash
         )
-        foreign = _record_foreign(escrow, "surplus returned", 0, event.amount)
-        leg = orders.new_leg(foreign, escrow, LegKind.SURPLUS, event.amount, token=token)
-    else:
-        orders.close(ours, OrderState.DONE, tx_hash=final.tx_hash, actor=CHAIN)
-    orders.move_leg(leg, LegState.PAID, tx_hash=final.tx_hash)
-    events.of_leg(leg, escrow, "payout.confirmed")
+        if surplus:
+            foreign = record_foreign(escrow, "surplus returned", 0, surplus)
+            leg = orders.new_leg(foreign, escrow, LegKind.SURPLUS, surplus, token=token)
+    if leg is not None:
+        orders.move_leg(leg, LegState.PAID, tx_hash=final.tx_hash)
+        events.of_leg(leg, escrow, "payout.confirmed")
     late.sweep_surplus(escrow)
     deals.follow_escrows(escrow.deal_id, CHAIN)
 
 
+def _refunded_with(escrow: Escrow, event: chain_events.Rescued, token: Token, final: FinalEvent) -> int:
+    """What of a rescue was the refund that dead terms owed; zero where another token or surplus left."""
+    leg = late.refund_of_dead_terms(escrow, token)
+    if leg is None:
+        return 0
+    if event.amount < leg.amount:
+        # Money was lost in the vault: books and chain differ now, which freezes it until a person looked.
+        if leg.state == LegState.ORDERED:
+            orders.move_leg(leg, LegState.BLOCKED, why="the vault held less")
+        return 0
+    orders.move_leg(leg, LegState.PAID, tx_hash=final.tx_hash)
+    events.of_leg(leg, escrow, "payout.confirmed")
+    return leg.amount
+
+
 def _cut_short(escrow: Escrow, final: FinalEvent) -> list[Order]:
     """The decision that is under way, when somebody else's transaction decides a part before it."""
-    return [] if _carried_by(escrow, DECIDING, final.tx_hash) else live_orders(escrow, *DECIDING)
+    return [] if carried_by(escrow, DECIDING, final.tx_hash) else live_orders(escrow, *DECIDING)
 
 
 def _go_on(escrow: Escrow, old: Order) -> None:
@@ -113,13 +135,16 @@ def _go_on(escrow: Escrow, old: Order) -> None:
         orders.renew(
             old, escrow, to_seller=part if old.to_seller else 0, to_buyer=part if old.to_buyer else 0
         )
-    elif old.kind == OrderKind.CLAIM_UNFUNDED and balances.held(escrow):
+    elif old.kind == OrderKind.CLAIM_FALLBACK:
+        part = share(left, chain_terms.of(escrow).fallback_seller_bps)
+        orders.renew(old, escrow, to_seller=part, to_buyer=left - part)
+    elif balances.held(escrow):
         late.return_when_possible(escrow)
 
 
 def _our_order(escrow: Escrow, event: chain_events.Decided, final: FinalEvent) -> Order | None:
     """The live order whose own transaction this is, if the chain did exactly what it asked for."""
-    order = _carried_by(escrow, DECIDING, final.tx_hash)
+    order = carried_by(escrow, DECIDING, final.tx_hash)
     if order is None:
         return None
     asked = {leg.kind: leg.amount for leg in order.legs.filter(state=LegState.ORDERED)}
@@ -127,7 +152,8 @@ def _our_order(escrow: Escrow, event: chain_events.Decided, final: FinalEvent) -
     return order if asked == happened else None
 
 
-def _carried_by(escrow: Escrow, kinds: tuple[OrderKind, ...], tx_hash: str) -> Order | None:
+def carried_by(escrow: Escrow, kinds: tuple[OrderKind, ...], tx_hash: str) -> Order | None:
+    """The live order of one of these kinds that this transaction of ours carries."""
     attempt = Attempt.objects.filter(hash=tx_hash).values_list("transaction_id", flat=True).first()
     if attempt is None:
         return None
@@ -142,14 +168,15 @@ def _foreign_order(escrow: Escrow, event: chain_events.Decided, final: FinalEven
     kinds = (*DECIDING, OrderKind.DISPUTE, OrderKind.WITHDRAW) if event.left == 0 else DECIDING
     orders.supersede(escrow, kinds, "decided by another transaction", tx_hash=final.tx_hash)
     how = event.how.name.lower().replace("_", " ")
-    order = _record_foreign(escrow, how, event.to_seller, event.refund)
+    order = record_foreign(escrow, how, event.to_seller, event.refund)
     for outcome in event.legs:
         kind = _BY_NUMBER[outcome.kind]
         orders.new_leg(order, escrow, kind, outcome.amount)
     return order
 
 
-def _record_foreign(escrow: Escrow, reason: str, to_seller: int, to_buyer: int) -> Order:
+def record_foreign(escrow: Escrow, reason: str, to_seller: int, to_buyer: int) -> Order:
+    """An order that is done: somebody else's transaction had this effect. Its legs hang on it."""
     order = Order(
         escrow=escrow,
         kind=OrderKind.FOREIGN,
@@ -179,9 +206,7 @@ def _end(escrow: Escrow, event: chain_events.Decided, final: FinalEvent) -> None
     """Nothing is left to decide: stop the clocks, name the outcome, return surplus, tell the deal."""
     deadlines.cancel_all(escrow.pk)
     payouts.close_refund_requests(escrow)
-    orders.supersede(
-        escrow, (OrderKind.MARK, OrderKind.REOPEN, OrderKind.DISPUTE, OrderKind.WITHDRAW), "decided"
-    )
+    orders.supersede(escrow, NOT_PAYING, "decided")
     target = _outcome(escrow, event)
     if target is not None:
         move(escrow, target, actor=CHAIN, why=event.how.name.lower(), tx_hash=final.tx_hash)

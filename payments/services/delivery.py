@@ -126,7 +126,9 @@ def mark_due(deadline: Deadline) -> bool:
     """Deadline handler: the delivery must now be marked on chain, so that the seller's backstop exists."""
     with transaction.atomic():
         escrow = lock_escrow(deadline.subject_id)
-        if escrow.state != EscrowState.DELIVERED or escrow.marked_until:
+        # A release that a hold keeps back may still have to be marked, or its money would go back.
+        handed_over = escrow.state in (EscrowState.DELIVERED, EscrowState.RELEASING)
+        if not handed_over or escrow.marked_until:
             return deadlines.claim(deadline)
         if live_orders(escrow, OrderKind.MARK, OrderKind.REOPEN) or not deadlines.claim(deadline):
             return False

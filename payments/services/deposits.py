@@ -1,14 +1,17 @@
 """Final token transfers to a vault: booked once, split into what counts and what is surplus."""
 
 from chain.models import FinalEvent, TokenTransfer
-from core import clock
+from core import clock, deadlines
 from core.actors import CHAIN
 from payments.books import balances
 from payments.books.post import Line, post
-from payments.models import AccountKind, Deposit, Escrow
-from payments.services import clocks, deals, events, late
+from payments.models import AccountKind, Deposit, Escrow, OrderKind
+from payments.services import clocks, deals, delivery, events, late, orders
 from payments.services.moves import move
 from payments.states import CLOSED, ENDED_UNPAID, EscrowState
+
+# What sends money on an expired escrow back.
+RETURNING = (OrderKind.PAY, OrderKind.CLAIM_UNFUNDED)
 
 
 def received(escrow: Escrow, event: FinalEvent) -> None:
@@ -80,7 +83,10 @@ def _flags(escrow: Escrow, transfer: TokenTransfer, counted: int, event: FinalEv
 
 
 def _fund(escrow: Escrow, event: FinalEvent) -> None:
-    """awaiting_deposit or confirming -> funded, when the final deposits reach the amount."""
+    """awaiting_deposit, confirming or revived -> funded, when the final deposits reach the amount."""
+    if escrow.state == EscrowState.EXPIRED and escrow.revived_at:
+        _fund_revived(escrow, event)
+        return
     if escrow.state not in (EscrowState.AWAITING_DEPOSIT, EscrowState.CONFIRMING):
         return
     if balances.counted(escrow) < escrow.amount:
@@ -89,4 +95,30 @@ def _fund(escrow: Escrow, event: FinalEvent) -> None:
     move(escrow, EscrowState.FUNDED, actor=CHAIN, tx_hash=event.tx_hash, fields=("funded_at",))
     clocks.start_delivering(escrow)
     events.of_escrow(escrow, "escrow.funded", **events.amount_json(escrow.amount, escrow))
+    deals.follow_escrows(escrow.deal_id, CHAIN)
+
+
+def revive(escrow: Escrow, event: FinalEvent) -> None:
+    """Both sides extended a locked escrow after pay-by: it is funded as soon as all of its money is there."""
+    unpaid = (EscrowState.EXPIRED, EscrowState.AWAITING_DEPOSIT, EscrowState.CONFIRMING)
+    if escrow.state in unpaid:
+        escrow.revived_at = clock.now()
+        escrow.save(update_fields=["revived_at"])
+        _fund(escrow, event)
+
+
+def _fund_revived(escrow: Escrow, event: FinalEvent) -> None:
+    """expired -> funded: the return of the late money, if it is under way, is not wanted any more."""
+    if not 0 < escrow.remainder <= balances.held(escrow) or escrow.deliver_by is None:
+        return
+    orders.supersede(escrow, RETURNING, "revived by both sides", tx_hash=event.tx_hash)
+    deadlines.cancel(clocks.LATE_MONEY, escrow.pk)
+    escrow.funded_at, escrow.closed_at = clock.now(), None
+    fields = ("funded_at", "closed_at")
+    why = "revived by both sides"
+    move(escrow, EscrowState.FUNDED, actor=CHAIN, why=why, tx_hash=event.tx_hash, fields=fields)
+    clocks.start_delivering(escrow)
+    if escrow.marked_until:
+        delivery.stop_inspection(escrow, tx_hash=event.tx_hash)
+    events.of_escrow(escrow, "escrow.funded", **events.amount_json(escrow.remainder, escrow))
     deals.follow_escrows(escrow.deal_id, CHAIN)

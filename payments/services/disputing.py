@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import transaction
 
@@ -16,6 +16,8 @@ from payments.services.moves import move
 from payments.states import ENDED_UNPAID, HOLDING, EscrowState
 
 MAX_DISPUTES_PER_SIDE = 2
+# A ruling must be final this long before anyone may execute the fallback.
+_RULE_MARGIN = timedelta(days=7)
 _DISPUTABLE = (*HOLDING, EscrowState.RELEASING, EscrowState.REFUNDING)
 
 
@@ -43,8 +45,7 @@ def order_dispute(*, escrow_id: str, role: str, evidence_hash: str, acting: Acto
         raise Conflict("escrow_state", f"Not possible while the escrow is {escrow.state.replace('_', ' ')}.")
     if live_orders(escrow, OrderKind.DISPUTE):
         raise Conflict("dispute_under_way", "A dispute is being recorded on the chain already.")
-    raised = escrow.orders.filter(kind=OrderKind.DISPUTE, state="done", payload__side=role).count()
-    if raised >= MAX_DISPUTES_PER_SIDE:
+    if escrow.disputes_of(role) >= MAX_DISPUTES_PER_SIDE:
         raise Conflict("disputes_used_up", "Each side may dispute an escrow at most twice.")
     order = orders.place(
         escrow,
@@ -122,6 +123,7 @@ def order_ruling(
     order = orders.place(
         escrow,
         OrderKind.RULE,
+        must_be_final_by=escrow.fallback_after and escrow.fallback_after - _RULE_MARGIN,
         reason=reason[:80],
         acting=acting,
         to_seller=to_seller,
@@ -157,7 +159,14 @@ def dispute_failed(escrow: Escrow, order: Order) -> None:
 
 def note_frozen(escrow: Escrow, *, actor: Actor, tx_hash: str) -> None:
     """The chain says disputed: it wins over whatever was ordered (rule 0)."""
-    overtaken = (OrderKind.PAY, OrderKind.CLAIM_UNFUNDED, OrderKind.MARK, OrderKind.REOPEN)
+    overtaken = (
+        OrderKind.PAY,
+        OrderKind.CLAIM_UNFUNDED,
+        OrderKind.CANCEL,
+        OrderKind.MARK,
+        OrderKind.REOPEN,
+        OrderKind.EXTEND,
+    )
     orders.supersede(escrow, overtaken, "disputed on chain")
     if escrow.state in HOLDING:
         clocks.pause(escrow)
@@ -167,7 +176,16 @@ def note_frozen(escrow: Escrow, *, actor: Actor, tx_hash: str) -> None:
         ended = escrow.state in ENDED_UNPAID
         escrow.state_before_dispute = escrow.state if ended else _state_by_facts(escrow)
     clocks.stop_all(escrow)
-    fields = ("state_before_dispute", "dispute_round", "disputed_by", "dispute_sender", "fallback_after")
+    fields = (
+        "state_before_dispute",
+        "dispute_round",
+        "raised_round",
+        "buyer_disputes",
+        "seller_disputes",
+        "disputed_by",
+        "dispute_sender",
+        "fallback_after",
+    )
     move(escrow, EscrowState.DISPUTED, actor=actor, why="final on chain", tx_hash=tx_hash, fields=fields)
 
 

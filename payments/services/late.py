@@ -9,21 +9,22 @@ from chain import selectors as chain_reads
 from chain.models import Token
 from core import clock, deadlines
 from core.actors import CLOCK, SYSTEM, Actor
-from core.errors import Held
+from core.errors import Conflict, Held
 from core.models import Deadline
 from payments.books import balances
 from payments.locks import live_orders, lock_escrow
-from payments.models import Escrow, LegKind, Order, OrderKind
+from payments.models import Escrow, LegKind, Order, OrderKind, PayoutLeg
 from payments.services import clocks, controls, orders
-from payments.states import ENDED_UNPAID
+from payments.states import ENDED_UNPAID, EscrowState, LegState
 
 
 def return_when_possible(escrow: Escrow) -> None:
     """Start the wait after which counted money on an expired or cancelled escrow goes back by itself.
 
-    The payer has 48 h to choose; the contract returns a part payment only after fund-by.
+    The payer has 48 h to choose; the contract returns a part payment only after fund-by, unless the terms
+    are cancelled there, which nobody does to terms that can still be revived.
     """
-    if balances.held(escrow) >= escrow.remainder:
+    if balances.held(escrow) >= escrow.remainder or escrow.state == EscrowState.CANCELLED:
         due = clock.now() + timedelta(seconds=settings.CLOCKS["revive"])
     elif deadlines.waiting(escrow.pk).filter(kind=clocks.LATE_MONEY).exists():
         return
@@ -45,10 +46,15 @@ def return_late(deadline: Deadline) -> bool:
 def order_return(escrow: Escrow, acting: Actor) -> Order | None:
     """Order everything that is held back to the buyer; None while that is not possible yet."""
     held = balances.held(escrow)
-    if not held or live_orders(escrow, OrderKind.PAY, OrderKind.CLAIM_UNFUNDED):
+    if not held or live_orders(escrow, OrderKind.PAY, OrderKind.CLAIM_UNFUNDED, OrderKind.CANCEL):
         return None
     try:
-        if held >= escrow.remainder or escrow.remainder != escrow.amount:
+        untouched = escrow.remainder == escrow.amount
+        if escrow.state == EscrowState.CANCELLED and untouched:
+            # The deal is off for good. Dead terms on the chain as well: no wallet can mark or dispute what
+            # comes later, and it goes to the buyer.
+            return orders.place(escrow, OrderKind.CANCEL, reason="late money", acting=acting, to_buyer=held)
+        if held >= escrow.remainder or not untouched:
             # Of an escrow of which a part was decided the contract gives back parts, not "unfunded".
             units = min(held, escrow.remainder)
             return orders.place(escrow, OrderKind.PAY, reason="late money", acting=acting, to_buyer=units)
@@ -93,13 +99,44 @@ def sweep_held_surplus(deadline: Deadline) -> bool:
     return True
 
 
-def _return_surplus(escrow: Escrow, token: Token, units: int) -> None:
+def refund_of_dead_terms(escrow: Escrow, token: Token) -> PayoutLeg | None:
+    """The refund of an escrow that was cancelled on the chain, locked, while it waits for its rescue."""
+    if escrow.cancelled_at is None or token != escrow.token:
+        return None
+    waiting = [LegState.ORDERED, LegState.BLOCKED]
+    return escrow.legs.select_for_update().filter(kind=LegKind.REFUND, state__in=waiting).first()
+
+
+def rescue_refund(escrow: Escrow, leg: PayoutLeg, acting: Actor) -> Order:
+    """Try again to send what dead terms owe the buyer, with any surplus; the escrow is locked.
+
+    Raises `Conflict` while it is being tried, `Held` where money may not leave.
+    """
+    if live_orders(escrow, OrderKind.RESCUE):
+        raise Conflict("leg_not_blocked", "This payment is being tried already.")
+    units = balances.surplus_by_token(escrow)[escrow.token_id]
+    return _return_surplus(escrow, escrow.token, units, reason="retry", acting=acting, kind=leg.kind)
+
+
+def _return_surplus(
+    escrow: Escrow,
+    token: Token,
+    units: int,
+    *,
+    reason: str = "surplus",
+    acting: Actor = SYSTEM,
+    kind: str = "",
+) -> Order:
+    refund = refund_of_dead_terms(escrow, token)
     order = orders.place(
         escrow,
         OrderKind.RESCUE,
-        reason="surplus",
-        acting=SYSTEM,
+        reason=reason,
+        acting=acting,
         to_buyer=units,
-        payload={"token": token.address, "token_id": token.pk},
+        payload={"token": token.address, "token_id": token.pk, "kind": kind},
     )
-    orders.new_leg(order, escrow, LegKind.SURPLUS, units, token=token)
+    surplus = units - (refund.amount if refund else 0)
+    if surplus > 0:
+        orders.new_leg(order, escrow, LegKind.SURPLUS, surplus, token=token)
+    return order

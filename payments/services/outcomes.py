@@ -5,6 +5,7 @@ from django.db import transaction
 from chain.models import FinalEvent
 from chain.services.alarms import raise_alarm
 from chain.services.calls import close_as_superseded
+from contracts import gate
 from core import clock, transitions
 from core.actors import SYSTEM, Actor
 from core.errors import Conflict, Invalid
@@ -43,7 +44,7 @@ def give_up(*, order_id: str, reason: str, acting: Actor) -> Order:
         raise Invalid("reason_missing", "Say why this is given up.")
     order, escrow = orders.lock_waiting(order_id)
     whole = escrow.state in (EscrowState.RELEASING, EscrowState.REFUNDING) and order.kind == OrderKind.PAY
-    if whole or order.kind in (OrderKind.RULE, OrderKind.WITHDRAW):
+    if whole or order.kind in (OrderKind.RULE, OrderKind.CLAIM_FALLBACK, OrderKind.WITHDRAW):
         raise Conflict("order_needed", "The escrow waits for exactly this. Have it tried again.")
     orders.close(order, OrderState.SUPERSEDED, why=f"given up: {reason.strip()}", actor=acting)
     orders.note_person(order, "order.given_up", acting, reason=reason.strip())
@@ -62,12 +63,12 @@ def _close_leftover(order: Order, event: FinalEvent) -> None:
 
 
 def _failed(order: Order, escrow: Escrow, reason: str) -> None:
-    if order.attempts < orders.MAX_ATTEMPTS:
+    if order.attempts < orders.MAX_ATTEMPTS or gate.is_above_cap(reason):
         orders.submit(order, escrow)
     elif order.kind == OrderKind.DISPUTE:
         orders.close(order, OrderState.FAILED, why=reason)
         disputing.dispute_failed(escrow, order)
-    elif order.kind == OrderKind.PAY_LEG:
+    elif order.kind == OrderKind.PAY_LEG or order.payload.get("kind"):
         # Still refused: the leg stays blocked, and anyone may ask again.
         orders.close(order, OrderState.FAILED, why=reason)
         events.of_escrow(escrow, "payout.failed", order=order.pk, reason=reason)

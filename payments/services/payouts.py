@@ -133,6 +133,8 @@ def retry_leg(*, leg_id: str, acting: Actor) -> Order:
     live = escrow.orders.filter(kind=OrderKind.PAY_LEG, state__in=["live", "needs_human"])
     if leg.state != LegState.BLOCKED or live.filter(payload__kind=leg.kind).exists():
         raise Conflict("leg_not_blocked", "This payment does not wait, or is being tried already.")
+    if escrow.cancelled_at is not None:
+        return late.rescue_refund(escrow, leg, acting)
     number = {LegKind.RELEASE: 0, LegKind.REFUND: 1, LegKind.FEE: 2}[LegKind(leg.kind)]
     payload = {"leg_kind": number, "kind": leg.kind}
     refund = leg.kind == LegKind.REFUND

@@ -17,7 +17,7 @@ from contracts import events as chain_events
 from core import crashpoints
 from payments.locks import lock_escrow
 from payments.models import Escrow, ProjectionCursor
-from payments.services import decisions, deposits, outcomes, statuses
+from payments.services import dead_terms, decisions, deposits, outcomes, statuses
 
 log = structlog.get_logger(__name__)
 STUCK = "projection_stuck"
@@ -30,6 +30,9 @@ _HANDLERS: dict[type, Callable[..., None]] = {
     chain_events.DeliveryReopened: statuses.reopened,
     chain_events.Disputed: statuses.disputed,
     chain_events.DisputeWithdrawn: statuses.dispute_withdrawn,
+    chain_events.Appealed: statuses.appealed,
+    chain_events.Extended: statuses.extended,
+    chain_events.Cancelled: dead_terms.cancelled,
 }
 
 

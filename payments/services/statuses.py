@@ -1,15 +1,16 @@
 """Final events that change where an escrow stands without moving money."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from chain.models import FinalEvent
 from contracts import events as chain_events
-from core import deadlines
+from core import deadlines, transitions
 from core.actors import CHAIN
 from payments.books import balances
 from payments.locks import live_orders
 from payments.models import Escrow, OrderKind
-from payments.services import clocks, delivery, disputing, events, late, orders
+from payments.services import clocks, delivery, deposits, disputing, events, late, orders
+from payments.services.dead_terms import BOTH, who
 from payments.services.moves import move
 from payments.states import CLOSED, ENDED_UNPAID, EscrowState, OrderState
 
@@ -26,6 +27,8 @@ def marked(escrow: Escrow, event: chain_events.Delivered, final: FinalEvent) -> 
         events.of_escrow(escrow, "escrow.delivered", tx_hash=final.tx_hash)
     deadlines.cancel(clocks.MARK, escrow.pk)
     deadlines.set_backstop(clocks.INSPECT, escrow.pk, escrow.marked_until)
+    clocks.watch_hold(escrow)
+    orders.supersede(escrow, (OrderKind.EXTEND,), "another clock runs", tx_hash=final.tx_hash)
     events.of_escrow(escrow, "escrow.marked", until=escrow.marked_until.isoformat())
 
 
@@ -36,8 +39,13 @@ def reopened(escrow: Escrow, event: chain_events.DeliveryReopened, final: FinalE
     escrow.reopens += 1
     escrow.save(update_fields=["marked_until", "deliver_by", "reopens"])
     ours = done(escrow, OrderKind.REOPEN, final)
+    orders.supersede(escrow, (OrderKind.EXTEND,), "another clock runs", tx_hash=final.tx_hash)
+    clocks.watch_hold(escrow)
     if escrow.state == EscrowState.DELIVERED:
         _reopened_while_delivered(escrow, final, ours=ours)
+    elif escrow.state == EscrowState.RELEASING:
+        # A hold keeps the release back; the seller's claim has to outlive the clock that runs now.
+        clocks.start_marking(escrow)
     if escrow.state == EscrowState.FUNDED:
         deadlines.move_waiting(clocks.UNDELIVERED, escrow.pk, escrow.deliver_by)
         deadlines.set_backstop(clocks.DELIVER, escrow.pk, escrow.deliver_by)
@@ -45,9 +53,11 @@ def reopened(escrow: Escrow, event: chain_events.DeliveryReopened, final: FinalE
 
 
 def _reopened_while_delivered(escrow: Escrow, final: FinalEvent, *, ours: bool) -> None:
-    """Ours stopped the chain's clock for a refund request; the buyer's own means changes are wanted."""
+    """Ours stopped the chain's clock for a refund request or a hold; the buyer's own means changes are
+    wanted."""
     if ours:
         clocks.start_marking(escrow)
+        deadlines.set_backstop(clocks.INSPECT, escrow.pk, clocks.backstop(escrow))
         return
     delivery.sent_back(escrow, CHAIN, why="reopened by the buyer on chain", tx_hash=final.tx_hash)
     events.of_escrow(escrow, "escrow.changes_requested", tx_hash=final.tx_hash)
@@ -62,11 +72,13 @@ def disputed(escrow: Escrow, event: chain_events.Disputed, final: FinalEvent) ->
         orders.close(order, target, why=f"disputed by the {side}", tx_hash=final.tx_hash, actor=CHAIN)
     if escrow.state in CLOSED:
         return
-    escrow.dispute_round = event.round
+    escrow.dispute_round = escrow.raised_round = event.round
+    _count_dispute(escrow, side)
     escrow.disputed_by = side
     escrow.dispute_sender = event.by
     escrow.fallback_after = instant(event.until)
     disputing.note_frozen(escrow, actor=CHAIN, tx_hash=final.tx_hash)
+    clocks.start_fallback(escrow)
     events.of_escrow(
         escrow,
         "escrow.disputed",
@@ -75,6 +87,78 @@ def disputed(escrow: Escrow, event: chain_events.Disputed, final: FinalEvent) ->
         evidence_hash="0x" + event.evidence_hash.hex(),
         tx_hash=final.tx_hash,
         fallback_after=escrow.fallback_after.isoformat(),
+    )
+
+
+def _count_dispute(escrow: Escrow, side: str) -> None:
+    """The contract counts per side, whoever sent it: so does what the pages offer."""
+    if side == "buyer":
+        escrow.buyer_disputes += 1
+    else:
+        escrow.seller_disputes += 1
+
+
+def appealed(escrow: Escrow, event: chain_events.Appealed, final: FinalEvent) -> None:
+    """A new round: what the seats signed for an earlier one is void, so it is not submitted."""
+    if escrow.state not in (EscrowState.DISPUTED, EscrowState.SETTLING):
+        return
+    side = event.side.name.lower()
+    orders.supersede(escrow, (OrderKind.RULE,), f"appealed by the {side}", tx_hash=final.tx_hash)
+    escrow.dispute_round = event.round
+    why = f"appealed by the {side}; rulings bind round {event.round}"
+    if escrow.state == EscrowState.SETTLING:
+        move(
+            escrow,
+            EscrowState.DISPUTED,
+            actor=CHAIN,
+            why=why,
+            tx_hash=final.tx_hash,
+            fields=("dispute_round",),
+        )
+    else:
+        escrow.save(update_fields=["dispute_round"])
+        _note(escrow, "round", "appealed", why, final)
+    events.of_escrow(escrow, "escrow.appealed", side=side, round=event.round, tx_hash=final.tx_hash)
+
+
+def extended(escrow: Escrow, event: chain_events.Extended, final: FinalEvent) -> None:
+    """The chain's running clock ends later: what the platform waits for follows, and both instants.
+
+    By both sides after pay-by: they revive what expired.
+    """
+    until = instant(event.until)
+    before = escrow.marked_until or escrow.deliver_by
+    if before is None:
+        return
+    both = event.by == BOTH
+    if escrow.marked_until:
+        escrow.marked_until = until
+    else:
+        escrow.deliver_by = until
+    if not both:
+        # As the contract counts them: each begun day whole.
+        escrow.operator_days += -((before - until) // timedelta(days=1))
+    escrow.save(update_fields=["marked_until", "deliver_by", "operator_days"])
+    _close_extension(escrow, event, final)
+    by = who(escrow, event.by)
+    _note(escrow, "clock", "extended", f"by {by}, until {until:%Y-%m-%d %H:%M} UTC", final)
+    clocks.follow_extension(escrow, until - before)
+    if both and escrow.fund_by and final.block_timestamp > escrow.fund_by:
+        deposits.revive(escrow, final)
+    events.of_escrow(escrow, "escrow.extended", by=by, until=until.isoformat(), tx_hash=final.tx_hash)
+
+
+def _close_extension(escrow: Escrow, event: chain_events.Extended, final: FinalEvent) -> None:
+    """Ours is done when the clock ends no earlier than it asked for; else it is still to come."""
+    for order in live_orders(escrow, OrderKind.EXTEND):
+        if event.until >= order.payload["until"]:
+            orders.close(order, OrderState.DONE, tx_hash=final.tx_hash, actor=CHAIN)
+
+
+def _note(escrow: Escrow, field: str, what: str, why: str, final: FinalEvent) -> None:
+    """A change that moves no state, in the transition log."""
+    transitions.record(
+        escrow, source="", target=what, actor=CHAIN, why=why, field=field, tx_hash=final.tx_hash
     )
 
 
@@ -91,9 +175,11 @@ def dispute_withdrawn(escrow: Escrow, event: chain_events.DisputeWithdrawn, fina
         escrow.deliver_by = until
     before = escrow.state_before_dispute or EscrowState.FUNDED
     escrow.disputed_by, escrow.fallback_after, escrow.state_before_dispute = "", None, ""
+    deadlines.cancel(clocks.FALLBACK, escrow.pk)
     fields = ("marked_until", "deliver_by", "disputed_by", "fallback_after", "state_before_dispute")
     move(escrow, before, actor=CHAIN, why="dispute withdrawn", tx_hash=final.tx_hash, fields=fields)
     clocks.resume(escrow)
+    clocks.watch_hold(escrow)
     if before == EscrowState.FUNDED and escrow.marked_until:
         # The dispute overtook a reopening, or the seller marked during it: the chain's inspection runs again.
         delivery.stop_inspection(escrow, tx_hash=final.tx_hash)
