@@ -286,10 +286,13 @@ class Model:
         self._decide(self.left, 0, funded_only=False)
 
     def claim_undelivered(self) -> None:
-        """What was never touched must be funded: a smaller deposit goes back as unfunded."""
+        """Untouched it must be funded: a smaller deposit goes back as unfunded. Nobody owes what never came."""
         self._live()
         need(self.status is Status.OPEN and self.now > self.deliver_by)
-        self._decide(0, self.left, funded_only=self.untouched)
+        strict = self.untouched
+        if not strict and not self.was_funded:
+            self.left = min(self.left, max(self.vault - self.owed, 0))
+        self._decide(0, self.left, funded_only=strict)
 
     def claim_unfunded(self) -> None:
         self._live()
@@ -326,7 +329,7 @@ class Model:
         """Tries an owed leg again; after a loss its share of what is there and of what legs already got."""
         debt = self.debts[leg]
         need(debt.rest > 0)
-        waiting, got = self.left + self.owed, sum(each.paid for each in self.debts.values())
+        waiting, got = self.left * self.was_funded + self.owed, sum(each.paid for each in self.debts.values())
         amount = debt.rest
         if self.vault < waiting:
             share = debt.due * (self.vault + got) // (waiting + got)

@@ -55,7 +55,7 @@ LAST_SECOND = {
     Status.DISPUTED: ["withdraw", "appeal"],
     Status.CANCELLED: ["mark"],
 }
-PACE = ["go_on"] * 5 + ["last_second", "last_second", "end"]
+PACE = ["go_on"] * 6 + ["last_second"] * 2 + ["end"] * 2
 FIELDS = [field.name for field in fields(views.State)]
 HASTE: dict[str, Any] = {"suppress_health_check": list(HealthCheck), "print_blob": False}
 Move = tuple[str, dict[str, Any]]
@@ -244,23 +244,26 @@ class Lives(RuleBasedStateMachine):
     # ---- life: without what the model allows hardly anything would go far ---------------------------------
 
     def _go_on(self, luck: Random, route: str) -> None:
+        owed = [leg for leg in LEGS if self.model.debts[leg].rest]
+        if owed and luck.random() < 0.5:
+            self._anyone("pay_leg", leg=luck.choice(owed))
+            return
         self._allowed(luck, route, settling=False)
 
     def _end(self, luck: Random, route: str) -> None:
         """At the last second a claim is too early, a second later it is not."""
         model = self.model
-        if luck.choice([True, False]):
+        unfunded = model.untouched and not model.funded
+        if luck.random() < 0.5 and not unfunded:
             self._allowed(luck, route, settling=True)
             return
-        unfunded = model.untouched and not model.funded
         claims = {
             Status.OPEN: ("claim_undelivered", model.deliver_by),
             Status.DELIVERED: ("claim_delivered", model.inspection_end),
             Status.DISPUTED: ("claim_fallback", model.arbitration_end),
+            Status.CANCELLED: ("claim_unfunded", model.deal.fund_by),
         }
-        claim, end = claims.get(model.status, ("claim_unfunded", 0))
-        if unfunded:
-            claim, end = "claim_unfunded", model.deal.fund_by
+        claim, end = claims[Status.CANCELLED if unfunded else model.status]
         self.travel(end + luck.choice([0, 1, 1]))
         self._anyone(claim)
 
