@@ -137,8 +137,9 @@ class Lives(RuleBasedStateMachine):
             what = luck.choice(["deposit", "stray", "jump", "refuse", "lose", "token_fee"])
             getattr(self, f"_{what}")(luck)
             return
-        ruled = ["rule", "rule_at_edge"] if self.model.status is Status.DISPUTED else ["anything"]
-        what = luck.choice(["anything", "anything", "settle", *ruled] if kind == "mischief" else PACE)
+        disputed = self.model.status is Status.DISPUTED
+        mischief = ["anything", "anything", "settle", *(["rule", "rule_at_edge"] if disputed else [])]
+        what = luck.choice(mischief if kind == "mischief" else [*PACE, *["rule"] * disputed])
         getattr(self, f"_{what}")(luck, luck.choice(ROUTES))
 
     # ---- the world ----------------------------------------------------------------------------------------
@@ -246,6 +247,8 @@ class Lives(RuleBasedStateMachine):
     def _go_on(self, luck: Random, route: str) -> None:
         owed = [leg for leg in LEGS if self.model.debts[leg].rest]
         if owed and luck.random() < 0.5:
+            if self.model.token.refused and luck.random() < 0.5:
+                self._refuse(luck)  # forgives
             self._anyone("pay_leg", leg=luck.choice(owed))
             return
         self._allowed(luck, route, settling=False)
@@ -278,6 +281,8 @@ class Lives(RuleBasedStateMachine):
             how = {"until": model.clock_end + DAY}
         usual = {"mark": "seller", "reopen": "buyer", "extend": "both", "withdraw": model.opener}
         self._act(action, usual.get(action, side), route, **how)
+        if action == "dispute" and luck.random() < 0.5:
+            self._act("withdraw", self.model.opener, route)
 
     def _allowed(self, luck: Random, route: str, *, settling: bool) -> None:
         """Something that the model would do now; `settling` or not."""
