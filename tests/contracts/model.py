@@ -11,13 +11,10 @@ from enum import IntEnum
 from typing import Any
 
 DAY = 86_400
-MAX_REOPENS = 3
-MAX_DISPUTES = 2
+MAX_REOPENS, MAX_DISPUTES = 3, 2
 OPERATOR_DAYS = 14
-APPEAL_MARGIN = 14 * DAY
-FURTHEST = 400 * DAY
-LEGS = ("seller", "buyer", "fee")
-PARTIES = ("buyer", "seller")
+APPEAL_MARGIN, FURTHEST = 14 * DAY, 400 * DAY
+LEGS, PARTIES = ("seller", "buyer", "fee"), ("buyer", "seller")
 
 
 class Refused(Exception):
@@ -31,7 +28,7 @@ def need(rule: bool) -> None:
 
 
 class Status(IntEnum):
-    """Where an escrow stands."""
+    """Where it stands."""
 
     OPEN = 0
     DELIVERED = 1
@@ -111,8 +108,7 @@ class Model:
     stored: bool = False
     has_code: bool = False
     settled: bool = False
-    ever_owing: bool = False
-    """Something stayed owed while a remainder was undecided."""
+    ever_owing: bool = False  # something stayed owed while a remainder was undecided
 
     def __post_init__(self) -> None:
         self.left, self.deliver_by = self.deal.amount, self.deal.deliver_by
@@ -167,7 +163,7 @@ class Model:
         return by == "operator" and self.deal.operator
 
     def _speaks(self, by: str, side: str) -> None:
-        need(side in PARTIES and (by == side or self._operates(by)))
+        need(by == side or self._operates(by))
 
     def _changed(self) -> None:
         self.stored = True
@@ -286,10 +282,13 @@ class Model:
         self._decide(self.left, 0, funded_only=False)
 
     def claim_undelivered(self) -> None:
-        """What was never touched must be funded: a smaller deposit goes back as unfunded."""
+        """Untouched it must be funded: less goes back as unfunded. Nobody owes what never came."""
         self._live()
         need(self.status is Status.OPEN and self.now > self.deliver_by)
-        self._decide(0, self.left, funded_only=self.untouched)
+        strict = self.untouched
+        if not strict and not self.was_funded:
+            self.left = min(self.left, max(self.vault - self.owed, 0))
+        self._decide(0, self.left, funded_only=strict)
 
     def claim_unfunded(self) -> None:
         self._live()
@@ -326,9 +325,10 @@ class Model:
         """Tries an owed leg again; after a loss its share of what is there and of what legs already got."""
         debt = self.debts[leg]
         need(debt.rest > 0)
-        waiting, got = self.left + self.owed, sum(each.paid for each in self.debts.values())
+        waiting = self.left * self.was_funded + self.owed
+        got = sum(each.paid for each in self.debts.values())
         amount = debt.rest
-        if self.vault < waiting:
+        if self.vault < waiting:  # what is undecided shares a loss only if it was ever there
             share = debt.due * (self.vault + got) // (waiting + got)
             amount = min(max(share - debt.paid, 0), self.vault)
         need(amount > 0 and self.token.pay(leg, amount))

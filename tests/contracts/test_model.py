@@ -55,7 +55,7 @@ LAST_SECOND = {
     Status.DISPUTED: ["withdraw", "appeal"],
     Status.CANCELLED: ["mark"],
 }
-PACE = ["go_on"] * 5 + ["last_second", "last_second", "end"]
+PACE = ["go_on"] * 6 + ["last_second"] * 2 + ["end"] * 2
 FIELDS = [field.name for field in fields(views.State)]
 HASTE: dict[str, Any] = {"suppress_health_check": list(HealthCheck), "print_blob": False}
 Move = tuple[str, dict[str, Any]]
@@ -137,8 +137,9 @@ class Lives(RuleBasedStateMachine):
             what = luck.choice(["deposit", "stray", "jump", "refuse", "lose", "token_fee"])
             getattr(self, f"_{what}")(luck)
             return
-        ruled = ["rule", "rule_at_edge"] if self.model.status is Status.DISPUTED else ["anything"]
-        what = luck.choice(["anything", "anything", "settle", *ruled] if kind == "mischief" else PACE)
+        disputed = self.model.status is Status.DISPUTED
+        mischief = ["anything", "anything", "settle", *(["rule", "rule_at_edge"] if disputed else [])]
+        what = luck.choice(mischief if kind == "mischief" else [*PACE, *["rule"] * disputed])
         getattr(self, f"_{what}")(luck, luck.choice(ROUTES))
 
     # ---- the world ----------------------------------------------------------------------------------------
@@ -244,23 +245,28 @@ class Lives(RuleBasedStateMachine):
     # ---- life: without what the model allows hardly anything would go far ---------------------------------
 
     def _go_on(self, luck: Random, route: str) -> None:
+        owed = [leg for leg in LEGS if self.model.debts[leg].rest]
+        if owed and luck.random() < 0.5:
+            if self.model.token.refused and luck.random() < 0.5:
+                self._refuse(luck)  # forgives
+            self._anyone("pay_leg", leg=luck.choice(owed))
+            return
         self._allowed(luck, route, settling=False)
 
     def _end(self, luck: Random, route: str) -> None:
         """At the last second a claim is too early, a second later it is not."""
         model = self.model
-        if luck.choice([True, False]):
+        unfunded = model.untouched and not model.funded
+        if luck.random() < 0.5 and not unfunded:
             self._allowed(luck, route, settling=True)
             return
-        unfunded = model.untouched and not model.funded
         claims = {
             Status.OPEN: ("claim_undelivered", model.deliver_by),
             Status.DELIVERED: ("claim_delivered", model.inspection_end),
             Status.DISPUTED: ("claim_fallback", model.arbitration_end),
+            Status.CANCELLED: ("claim_unfunded", model.deal.fund_by),
         }
-        claim, end = claims.get(model.status, ("claim_unfunded", 0))
-        if unfunded:
-            claim, end = "claim_unfunded", model.deal.fund_by
+        claim, end = claims[Status.CANCELLED if unfunded else model.status]
         self.travel(end + luck.choice([0, 1, 1]))
         self._anyone(claim)
 
@@ -275,6 +281,8 @@ class Lives(RuleBasedStateMachine):
             how = {"until": model.clock_end + DAY}
         usual = {"mark": "seller", "reopen": "buyer", "extend": "both", "withdraw": model.opener}
         self._act(action, usual.get(action, side), route, **how)
+        if action == "dispute" and luck.random() < 0.5:
+            self._act("withdraw", self.model.opener, route)
 
     def _allowed(self, luck: Random, route: str, *, settling: bool) -> None:
         """Something that the model would do now; `settling` or not."""

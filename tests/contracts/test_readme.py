@@ -12,13 +12,13 @@ FOLDER = forge.ROOT / "contracts"
 README = (FOLDER / "README.md").read_text()
 THREATS = README.split("## Threats")[1].split("\n## ")[0]
 STATE = README.split("## State")[1].split("\n## ")[0]
-NAMED = re.findall(r"`((?:test|invariant)\w+)`( \.py)?", THREATS)
+NAMED = re.findall(r"`((?:test|invariant_|afterInvariant)\w*)`( \.py)?", THREATS)
 
 
 def existing(files: str, definition: str) -> set[str]:
     """Names of the tests below `files`."""
     sources = "\n".join(path.read_text() for path in forge.ROOT.glob(files))
-    return set(re.findall(rf"{definition} ((?:test|invariant)\w*)\(", sources))
+    return set(re.findall(rf"{definition} ((?:test|invariant_|afterInvariant)\w*)\(", sources))
 
 
 @pytest.fixture(scope="module")

@@ -5,6 +5,8 @@ from io import BytesIO
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
+from contracts import exit
+from contracts.terms import Terms
 from payments.models import Escrow
 from payments.services import delivery, payouts
 from tests.chain.fixtures import USDT
@@ -183,6 +185,11 @@ def test_the_terms_file_is_enough_to_get_the_money_without_us(desk: Desk, client
     assert body["terms"] == escrow.terms
     assert body["arbiters"] == escrow.arbiters
     assert body["vault_address"] == escrow.vault_address
+    found = exit.variables(body)
+    assert (found["ID"], found["VAULT"]) == (escrow.chain_id_hash, escrow.vault_address)
+    words = [int(word, 16) for word in found["T"].strip("()").split(",")]
+    packed = Terms.from_json(escrow.terms).as_abi()
+    assert words == [word if isinstance(word, int) else int.from_bytes(word, "big") for word in packed]
 
 
 @pytest.mark.parametrize("page", ["", "pay/", "receipt/"])
