@@ -132,6 +132,9 @@ class Campaign:
     def __init__(self, todo: list[Job], seconds: float) -> None:
         self.todo = todo
         self.verdicts: dict[int, Verdict] = {}
+        self._thorough: dict[int, bool] = {}
+        self._queues: dict[tuple[str, ...], SimpleQueue[int]] = {}
+        self._doubted: set[int] = set()
         PROGRESS.mkdir(parents=True, exist_ok=True)
         self._log = PROGRESS / f"{suite()}.jsonl"
         self._lock = threading.Lock()
@@ -147,25 +150,27 @@ class Campaign:
     def _recall(self) -> None:
         if not self._log.exists():
             return
-        rows = [json.loads(line) for line in self._log.read_text().splitlines()]
-        known = {row["key"]: Verdict(row["verdict"]) for row in rows}
-        self.verdicts = {i: known[key] for i, key in enumerate(self._keys) if key in known}
+        places = {key: i for i, key in enumerate(self._keys)}
+        for row in map(json.loads, self._log.read_text().splitlines()):
+            if row["key"] in places:
+                self.verdicts[places[row["key"]]] = Verdict(row["verdict"])
+                self._thorough[places[row["key"]]] = row["thorough"]
 
     def run(self, workers: int) -> None:
-        """Judges what is not judged yet. The first problem of a worker ends all and is raised."""
-        queues: dict[tuple[str, ...], SimpleQueue[int]] = {}
-        for i, job in enumerate(self.todo):
-            if i not in self.verdicts:
-                queues.setdefault(job.targets, SimpleQueue()).put(i)
-        if not queues:
+        """Judges what is not judged yet: by the tests, then what survived by the invariants, which take longer.
+
+        The first problem of a worker ends all and is raised.
+        """
+        if len(self._thorough) == len(self.todo) and not self._unsure():
             return
         benches = [Bench() for _ in range(workers)]
         try:
             benches[0].build()
             canary(benches[0])
             for bench in benches[1:]:
-                bench.build(benches[0])
-            threads = [threading.Thread(target=self._work, args=(bench, queues)) for bench in benches]
+                bench.copy_build(benches[0])
+            self._fill()
+            threads = [threading.Thread(target=self._work, args=(bench,)) for bench in benches]
             for thread in threads:
                 thread.start()
             for thread in threads:
@@ -176,11 +181,21 @@ class Campaign:
         if self._problems:
             raise self._problems[0]
 
-    def _work(self, bench: Bench, queues: dict[tuple[str, ...], SimpleQueue[int]]) -> None:
+    def _unsure(self) -> list[int]:
+        return [i for i, v in self.verdicts.items() if v is Verdict.SURVIVED and not self._thorough[i]]
+
+    def _fill(self) -> None:
+        for i, job in enumerate(self.todo):
+            if i not in self.verdicts:
+                self._queues.setdefault(job.targets, SimpleQueue()).put(i)
+
+    def _work(self, bench: Bench) -> None:
         try:
-            for targets, queue in queues.items():
-                bench.prepare(targets)
-                self._drain(bench, queue)
+            for targets, queue in self._queues.items():
+                if not queue.empty() and time.monotonic() < self._end:
+                    bench.prepare(targets)
+                    self._drain(bench, queue)
+            self._doubt(bench)
         except Exception as problem:
             self._problems.append(problem)
 
@@ -190,17 +205,28 @@ class Campaign:
                 i = queue.get_nowait()
             except Empty:
                 return
-            change = self.todo[i].change()
-            verdict = bench.judge(change)
-            if verdict is Verdict.SURVIVED:
-                verdict = bench.judge(change, thorough=True)
-            self._note(i, verdict)
+            self._note(i, bench.judge(self.todo[i].change()), thorough=False)
 
-    def _note(self, i: int, verdict: Verdict) -> None:
+    def _doubt(self, bench: Bench) -> None:
+        """Shows what survived to the invariants."""
+        while not self._problems and time.monotonic() < self._end:
+            with self._lock:
+                left = [i for i in self._unsure() if i not in self._doubted]
+                if not left:
+                    return
+                i = min(left, key=lambda i: self.todo[i].targets)
+                self._doubted.add(i)
+            targets = self.todo[i].targets
+            if targets not in bench.prepared:
+                bench.prepare(targets)
+            self._note(i, bench.judge(self.todo[i].change(), thorough=True), thorough=True)
+
+    def _note(self, i: int, verdict: Verdict, *, thorough: bool) -> None:
         with self._lock:
             self.verdicts[i] = verdict
+            self._thorough[i] = thorough
             with self._log.open("a") as log:
-                log.write(json.dumps({"key": self._keys[i], "verdict": verdict}) + "\n")
+                log.write(json.dumps({"key": self._keys[i], "verdict": verdict, "thorough": thorough}) + "\n")
             if len(self.verdicts) % 100 == 0:
                 counted = Counter(self.verdicts.values())
                 sys.stdout.write(f"{len(self.verdicts)} of {len(self.todo)}: {dict(counted)}\n")

@@ -76,15 +76,21 @@ class Bench:
         self._compiler.wait(30)
         self._scratch.cleanup()
 
-    def build(self, other: "Bench | None" = None) -> None:
-        """Compiles everything once, or takes what another bench compiled. Raises BenchBroken."""
-        if other is not None:
-            for made in ("out", "cache"):
-                shutil.copytree(other.root / "contracts" / made, self.root / "contracts" / made)
-            return
-        done = self._forge("build")
-        if done.returncode:
-            raise BenchBroken(done.stdout + done.stderr)
+    def build(self) -> None:
+        """Compiles everything that the repository's own last build did not. Raises BenchBroken."""
+        home = forge.ROOT / "contracts"
+        if (home / "cache/solidity-files-cache.json").is_file():
+            shutil.copytree(
+                home / "out", self.root / "contracts/out", ignore=shutil.ignore_patterns("prove", "slither")
+            )
+            (self.root / "contracts/cache").mkdir()
+            shutil.copy2(home / "cache/solidity-files-cache.json", self.root / "contracts/cache")
+        self._demand("build")
+
+    def copy_build(self, other: "Bench") -> None:
+        """Takes what another bench compiled."""
+        for made in ("out", "cache"):
+            shutil.copytree(other.root / "contracts" / made, self.root / "contracts" / made)
 
     def prepare(self, targets: tuple[str, ...]) -> None:
         """Builds the unchanged code of `targets`; all tests must pass on it. Raises BenchBroken."""
@@ -94,9 +100,16 @@ class Bench:
         if codes is None:
             raise BenchBroken(f"{targets} do not compile")
         self._original[targets] = codes
-        self._seen.clear()
         self._put(targets, codes)
-        done = self._forge("test", "--no-match-contract", "Invariant")
+        self._demand("test", "--no-match-contract", "Invariant")
+
+    @property
+    def prepared(self) -> set[tuple[str, ...]]:
+        """The targets whose unchanged code is known to pass."""
+        return set(self._original)
+
+    def _demand(self, *arguments: str) -> None:
+        done = self._forge(*arguments)
         if done.returncode:
             raise BenchBroken(done.stdout + done.stderr)
 
