@@ -21,10 +21,11 @@ export PIP_ROOT_USER_ACTION := ignore
 
 say = { echo "holdfast: $(1)" >&2; exit 1; }
 
-.PHONY: help setup demo demo-check demo-reset test check gas contracts schema css messages clean chromium
+.PHONY: help setup demo demo-check demo-reset test check gas contracts contracts-long contracts-exit contracts-prove \
+	contracts-mutate schema css messages clean chromium
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: .venv/.installed node_modules/.installed ## Python and npm packages, at their pinned versions
 	@:
@@ -38,7 +39,7 @@ demo-check: setup ## the demo without a browser, on scratch data; ends by itself
 demo-reset: setup ## forget the people, deals and chain of the demo
 	@$(STACK) reset
 
-test: setup chromium ## all tests on real services; ARGS="tests/stack -k port" for some
+test: setup chromium .venv-proof/.installed ## all tests on real services; ARGS="tests/stack -k port" for some
 	@$(STACK) exec --scratch -- python -m pytest -n 2 $(ARGS)
 
 check: setup ## lint, format, types, import direction, migrations, API schema
@@ -51,11 +52,27 @@ check: setup ## lint, format, types, import direction, migrations, API schema
 	$(PY) manage.py spectacular --validate --fail-on-warn --file "$$fresh"; \
 	diff -u docs/openapi.yaml "$$fresh" || $(call say,docs/openapi.yaml is not what the code says; run: make schema)
 
-gas: setup ## measure what each action costs on chain, write contracts/gas.json
-	@$(PY) -m contracts.gas
+gas: setup ## measure what each action costs on chain, compare, write contracts/gas.json
+	@$(PY) -m contracts.gas $(ARGS)
 
-contracts: setup ## the contracts' own tests
+contracts: setup ## the contracts: committed build, Solidity tests, Python tests
+	@$(PY) -m contracts.build --check
 	@$(PY) -m contracts.forge test
+	@$(PY) -m pytest tests/contracts -n 2 \
+		--deselect tests/contracts/test_build.py::test_artifacts_are_rebuilt_byte_for_byte \
+		--deselect tests/contracts/test_build.py::test_solidity_tests_pass
+
+contracts-long: setup ## play the contracts' invariants for 500,000 calls and more; many minutes
+	@$(PY) -m contracts.long
+
+contracts-exit: setup ## a buyer and a seller take their money out with the platform switched off
+	@$(PY) -m contracts.exit_play
+
+contracts-prove: setup .venv-proof/.installed ## symbolic proofs and static analysis of the contracts
+	@$(PY) -m contracts.prove $(ARGS)
+
+contracts-mutate: setup .venv-proof/.installed ## do the tests notice thousands of small changes? ARGS="--minutes 30"
+	@nice -n 15 $(PY) -m contracts.mutate $(ARGS)
 
 schema: setup ## write docs/openapi.yaml from the code
 	@mkdir -p docs
@@ -69,7 +86,7 @@ messages: setup ## collect the translatable sentences
 	@$(PY) manage.py makemessages --all --ignore node_modules --ignore .venv
 
 clean: ## remove what setup and the checks made; the demo's data stays
-	@rm -rf .venv node_modules staticfiles .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	@rm -rf .venv .venv-proof node_modules staticfiles .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Stamps: a second setup takes no time, a changed requirement takes one install.
@@ -84,6 +101,14 @@ clean: ## remove what setup and the checks made; the demo's data stays
 	@test -x .venv/bin/pip || $(PYTHON) -m venv --clear .venv
 	@.venv/bin/pip install --quiet -r requirements-dev.txt -c constraints.txt \
 		|| $(call say,The Python packages could not be installed (pip says why above); check the network and run make setup again.)
+	@touch $@
+
+.venv-proof/.installed: requirements-proof.txt constraints-proof.txt
+	@test -n "$(PYTHON)" || $(call say,Python 3.11 or newer is missing; install it or name one: make $@ PYTHON=/path/to/python3.11)
+	@echo "Installing the provers ..."
+	@test -x .venv-proof/bin/pip || $(PYTHON) -m venv --clear .venv-proof
+	@.venv-proof/bin/pip install --quiet -r requirements-proof.txt -c constraints-proof.txt \
+		|| $(call say,The provers could not be installed (pip says why above); check the network and run make again.)
 	@touch $@
 
 # Not `npm ci`: it refuses a lock file without the optional builds for other platforms, which can not be listed

@@ -2,13 +2,22 @@
 
 from django.contrib import admin
 
-from chain.models import Alarm, Call, Network, Reorg, Sender, Token, Transaction
+from chain.models import Alarm, Call, Network, Provider, Reorg, Sender, Token, Transaction
 from core.console import ReadOnlyAdmin
 
 
 @admin.register(Network)
 class NetworkAdmin(ReadOnlyAdmin):
     list_display = ("name", "chain_id", "enabled", "finality", "escrow_contract", "halted_reason")
+
+
+@admin.register(Provider)
+class ProviderAdmin(ReadOnlyAdmin):
+    list_display = ("__str__", "network", "enabled", "head_number", "final_number", "lagging", "errors",
+                    "rests_until", "demoted_reason", "seen_at")  # fmt: skip
+    list_select_related = ("network",)
+    # Node URLs carry keys.
+    exclude = ("url", "ws_url")
 
 
 @admin.register(Token)

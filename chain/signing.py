@@ -82,7 +82,7 @@ def sign_checked(signer: Signer, address: str, tx: Mapping[str, Any]) -> SignedT
         raise BadSignature("signed by another key")
     if _s_value(raw) > HALF_ORDER:
         raise BadSignature("high s")
-    if _fields(raw) != _wanted(tx):
+    if signed_fields(raw) != _wanted(tx):
         raise BadSignature("the signed fields are not the fields asked for")
     return SignedTx(bytes(raw), signed.hash)
 
@@ -108,7 +108,8 @@ def _wanted(tx: Mapping[str, Any]) -> dict[str, Any]:
     return {name: _plain(name, tx[name]) for name in names}
 
 
-def _fields(raw: bytes) -> dict[str, Any]:
+def signed_fields(raw: bytes) -> dict[str, Any]:
+    """What signed bytes say, with eth-account's names: numbers as int, `to` checksummed, `data` as hex."""
     if raw[0] < 0x7F:
         decoded = TypedTransaction.from_bytes(HexBytes(raw)).as_dict()
         if decoded.get("accessList"):

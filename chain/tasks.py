@@ -9,7 +9,7 @@ from django.conf import settings
 
 from chain.models import Network
 from chain.rpc.errors import RpcError
-from chain.services import audit, indexer, networks, sender
+from chain.services import audit, breaker, indexer, networks, providers, sender
 from chain.services.alarms import raise_alarm
 from chain.signing import SIGNER_FAILURES
 from core import heartbeat, leases
@@ -23,16 +23,20 @@ def _duty(name: str, network_id: int, work: Callable[[Network], object]) -> None
     """Do `work` unless another worker has this duty.
 
     A network whose node or contract is not the configured one is refused with an alarm. A node that does
-    not answer is logged: the work stays in the tables for the next time.
+    not answer is logged, and a network none of whose nodes answers rests for a while: the work stays in the
+    tables for the next time.
     """
     network = Network.objects.get(pk=network_id)
     try:
-        networks.ensure_verified(network)
         with leases.held(f"chain.{name}:{network_id}", _LEASE) as won:
             if won:
-                work(network)
+                with breaker.guarded(network):
+                    networks.ensure_verified(network)
+                    work(network)
                 # Only who did it says so: a duty whose holder hangs must be seen to stop.
                 heartbeat.beat(f"chain.{name}:{network.slug}")
+    except breaker.Resting:
+        log.info("network_rests", duty=name, network=network.slug)
     except (RpcError, *SIGNER_FAILURES) as error:
         log.warning("duty_failed", duty=name, network=network.slug, error=str(error)[:200])
     except networks.UnfitNode as error:
@@ -61,3 +65,15 @@ def confirm(network_id: int) -> None:
 def audit_balances(network_id: int) -> None:
     """Nightly: prove that no transfer of any watched address is missing."""
     _duty("audit", network_id, audit.check_balances)
+
+
+@shared_task(name="chain.second_pass")
+def second_pass(network_id: int) -> None:
+    """Read old final ranges once more, by another provider."""
+    _duty("second_pass", network_id, indexer.read_again)
+
+
+@shared_task(name="chain.inspect_providers")
+def inspect_providers(network_id: int) -> None:
+    """Ask every provider where it stands."""
+    _duty("inspect", network_id, providers.inspect)

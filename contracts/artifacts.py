@@ -16,40 +16,63 @@ _FOLDER = Path(__file__).resolve().parent / "artifacts"
 KEYLESS_DEPLOYER = "0x4e59b44847b379578588920cA78FbF26c0B4956C"
 """The deterministic deployment proxy: it creates whatever code follows a 32-byte salt, by CREATE2."""
 
+KEYLESS_CODE = bytes.fromhex(
+    "7fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffe03601600081602082378035828234f5801515"
+    "6039578182fd5b8082525050506014600cf3"
+)
+"""The code that stands at `KEYLESS_DEPLOYER`."""
+
+KEYLESS_TRANSACTION = bytes.fromhex(
+    "f8a58085174876e800830186a08080b853604580600e600039806000f350fe7fffffffffffffffffffffffffffffffffffffffff"
+    "ffffffffffffffffffffffe03601600081602082378035828234f58015156039578182fd5b8082525050506014600cf31ba02222"
+    "222222222222222222222222222222222222222222222222222222222222a022222222222222222222222222222222222222222222"
+    "22222222222222222222"
+)
+"""The transaction that put it there on every network. Nobody has the key: the signature was made up and the
+sender follows from it, so whoever gives that sender the coins can send it again on a new network."""
+
+KEYLESS_SENDER = "0x3fAB184622Dc19b6109349B94811493BF2a45362"
+KEYLESS_COST = 10**16
+"""Wei that `KEYLESS_SENDER` needs for `KEYLESS_TRANSACTION`."""
+
 _SALT = bytes(32)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Artifact:
-    """One compiled contract. `runtime` has zeros where immutables go; `expected_runtime` fills them in."""
+    """One compiled contract. `runtime` has zeros where immutables go; `immutable_order` says which of them
+    goes to which place, counted as the source declares them."""
 
     name: str
     abi: list[dict[str, Any]]
     bytecode: bytes
     runtime: bytes
     immutables: tuple[tuple[int, int], ...]
+    immutable_order: tuple[int, ...]
     storage_layout: list[dict[str, Any]]
     source_hash: str
     compiler: str
     settings: Mapping[str, Any]
 
-    def with_immutable(self, address: str) -> bytes:
-        """The runtime code with `address` in every immutable place (no contract has two immutables)."""
+    def with_immutables(self, *values: str | int) -> bytes:
+        """The runtime code as the constructor writes it: addresses or numbers, in the source's order."""
+        words = [value if isinstance(value, int) else int(value, 16) for value in values]
         code = bytearray(self.runtime)
-        word = bytes(12) + bytes.fromhex(address[2:])
-        for start, length in self.immutables:
-            code[start : start + length] = word
+        for (start, length), which in zip(self.immutables, self.immutable_order, strict=True):
+            code[start : start + length] = words[which].to_bytes(length, "big")
         return bytes(code)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Deployment:
-    """One transaction to send, and what must be at `address` afterwards."""
+    """One transaction to send, and what must be at `address` afterwards. The address follows from
+    `init_code_hash`, so it is that code and these constructor arguments, or nothing."""
 
     name: str
     to: str
     data: bytes
     address: str
+    init_code_hash: bytes
     runtime_hash: bytes
 
 
@@ -63,6 +86,7 @@ def load(name: str) -> Artifact:
         bytecode=bytes.fromhex(raw["bytecode"][2:]),
         runtime=bytes.fromhex(raw["runtime"][2:]),
         immutables=tuple((start, length) for start, length in raw["immutables"]),
+        immutable_order=tuple(raw.get("immutable_order", [0] * len(raw["immutables"]))),
         storage_layout=raw["storage_layout"],
         source_hash=raw["source_hash"],
         compiler=raw["compiler"],
@@ -95,9 +119,12 @@ VAULT_CODE_ADDRESS = _first_child(ESCROW_ADDRESS)
 TEST_USDT_ADDRESS = keyless_address("TestUSDT")
 """The test token, where a test network has it. Its owner is whoever signed the deployment."""
 
-_LENS_ARGUMENTS = encode(["address"], [ESCROW_ADDRESS])
-LENS_ADDRESS = keyless_address("Lens", _LENS_ARGUMENTS)
+_ESCROW_ARGUMENT = encode(["address"], [ESCROW_ADDRESS])
+LENS_ADDRESS = keyless_address("Lens", _ESCROW_ARGUMENT)
 """Batched reads of the escrow contract, at the same address on every network. Nothing trusts it."""
+
+FUNDER_ADDRESS = keyless_address("PermitFunder", _ESCROW_ARGUMENT)
+"""Funds escrows with Permit2 signatures, at the same address on every network. Nothing trusts it."""
 
 _CLONE_INIT_CODE = (
     bytes.fromhex("3d602d80600a3d3981f3363d3d373d3d3d363d73")
@@ -115,8 +142,8 @@ def vault_address(escrow_id: bytes) -> str:
 def expected_runtime_hashes() -> dict[str, bytes]:
     """keccak256 of the code that must stand at each address once deployed."""
     return {
-        ESCROW_ADDRESS: keccak(load("Escrow").with_immutable(VAULT_CODE_ADDRESS)),
-        VAULT_CODE_ADDRESS: keccak(load("Vault").with_immutable(ESCROW_ADDRESS)),
+        ESCROW_ADDRESS: keccak(load("Escrow").with_immutables(VAULT_CODE_ADDRESS)),
+        VAULT_CODE_ADDRESS: keccak(load("Vault").with_immutables(ESCROW_ADDRESS)),
     }
 
 
@@ -124,7 +151,8 @@ def deploy_transactions() -> list[Deployment]:
     """What deploys the product where the keyless deployer is. Anyone may send it; no argument, no key."""
     return [
         _deployment("Escrow", expected_runtime_hashes()[ESCROW_ADDRESS]),
-        deploy_with("Lens", _LENS_ARGUMENTS, immutable=ESCROW_ADDRESS),
+        deploy_with("Lens", _ESCROW_ARGUMENT, ESCROW_ADDRESS),
+        deploy_with("PermitFunder", _ESCROW_ARGUMENT, ESCROW_ADDRESS),
     ]
 
 
@@ -133,17 +161,19 @@ def deploy_test_token() -> Deployment:
     return _deployment("TestUSDT", keccak(load("TestUSDT").runtime))
 
 
-def deploy_with(name: str, arguments: bytes, *, immutable: str) -> Deployment:
-    """A contract whose address depends on its encoded constructor arguments; `immutable` is the one address
-    that the constructor writes into its code."""
-    return _deployment(name, keccak(load(name).with_immutable(immutable)), arguments)
+def deploy_with(name: str, arguments: bytes, *immutables: str | int) -> Deployment:
+    """A contract whose address depends on its encoded constructor arguments; `immutables` are what the
+    constructor writes into its code, as the source declares them."""
+    return _deployment(name, keccak(load(name).with_immutables(*immutables)), arguments)
 
 
 def _deployment(name: str, runtime_hash: bytes, arguments: bytes = b"") -> Deployment:
+    init_code = load(name).bytecode + arguments
     return Deployment(
         name=name,
         to=KEYLESS_DEPLOYER,
-        data=_SALT + load(name).bytecode + arguments,
+        data=_SALT + init_code,
         address=keyless_address(name, arguments),
+        init_code_hash=keccak(init_code),
         runtime_hash=runtime_hash,
     )

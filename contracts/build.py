@@ -1,4 +1,7 @@
-"""`python -m contracts.build` compiles the contracts and writes the artifacts that everything else reads."""
+"""`python -m contracts.build` compiles the contracts and writes the artifacts that everything else reads.
+
+With `--check` it writes nothing and fails when the committed ones are not what the sources compile to.
+"""
 
 import hashlib
 import json
@@ -28,7 +31,12 @@ TARGETS = (
     Target("OperatorGate", "OperatorGate.sol", "release"),
     Target("ArbiterSeat", "ArbiterSeat.sol", "release"),
     Target("Lens", "Lens.sol", "release"),
+    Target("CourtSeat", "CourtSeat.sol", "release"),
+    Target("CentralCourt", "CentralCourt.sol", "release"),
+    Target("PermitFunder", "PermitFunder.sol", "release"),
     Target("TestUSDT", "TestUSDT.sol", "token"),
+    Target("TestDollar", "TestDollar.sol", "token"),
+    Target("TestPermit2", "TestPermit2.sol", "token"),
 )
 
 
@@ -41,6 +49,24 @@ def build(destination: Path = ARTIFACTS) -> list[Path]:
     destination.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
         return [_write(target, _compile(target, Path(scratch)), destination) for target in TARGETS]
+
+
+def stale() -> list[str]:
+    """The committed artifacts that are not what the sources compile to, by file name. Raises BuildFailed."""
+    with tempfile.TemporaryDirectory() as scratch:
+        return [path.name for path in build(Path(scratch)) if not _is_committed(path)]
+
+
+def _is_committed(path: Path) -> bool:
+    committed = ARTIFACTS / path.name
+    return committed.is_file() and committed.read_bytes() == path.read_bytes()
+
+
+def _check() -> None:
+    different = stale()
+    if different:
+        sys.exit(f"not what the sources compile to: {', '.join(different)}; run: python -m contracts.build")
+    sys.stdout.write(f"{len(TARGETS)} artifacts are what the sources compile to\n")
 
 
 def _compile(target: Target, scratch: Path) -> dict[str, Any]:
@@ -75,16 +101,27 @@ def _write(target: Target, compiled: dict[str, Any], destination: Path) -> Path:
         "abi": compiled["abi"],
         "bytecode": compiled["bytecode"]["object"],
         "runtime": deployed["object"],
-        "immutables": sorted(
-            [place["start"], place["length"]]
-            for places in deployed.get("immutableReferences", {}).values()
-            for place in places
-        ),
+        **_immutables(deployed.get("immutableReferences", {})),
         "storage_layout": _layout(compiled["storageLayout"]),
     }
     path = destination / f"{target.name}.json"
     path.write_text(json.dumps(artifact, indent=1, sort_keys=True) + "\n")
     return path
+
+
+def _immutables(references: dict[str, list[dict[str, int]]]) -> dict[str, Any]:
+    """Where immutables go; with more than one of them also which goes where, in the order of the source (the
+    compiler's node numbers grow with it)."""
+    order = sorted(references, key=int)
+    places = sorted(
+        (place["start"], place["length"], order.index(node))
+        for node, where in references.items()
+        for place in where
+    )
+    found: dict[str, Any] = {"immutables": [[start, length] for start, length, _ in places]}
+    if len(order) > 1:
+        found["immutable_order"] = [which for _, _, which in places]
+    return found
 
 
 def _settings(settings: dict[str, Any]) -> dict[str, Any]:
@@ -114,6 +151,9 @@ def _layout(layout: dict[str, Any]) -> list[dict[str, Any]]:
 
 if __name__ == "__main__":
     try:
+        if sys.argv[1:] == ["--check"]:
+            _check()
+            sys.exit()
         for written in build():
             sys.stdout.write(f"{written.relative_to(forge.ROOT)}\n")
     except (BuildFailed, forge.ToolMissing) as problem:

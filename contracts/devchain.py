@@ -106,10 +106,10 @@ class DevChain:
 
 
 @contextmanager
-def devchain() -> Iterator[DevChain]:
+def devchain(chain_id: int = CHAIN_ID) -> Iterator[DevChain]:
     """Starts anvil on a free port with the contracts and the test token deployed; stops it at the end."""
     port = _free_port()
-    command = [str(forge.native("anvil")), "--port", str(port), "--chain-id", str(CHAIN_ID), "--silent"]
+    command = [str(forge.native("anvil")), "--port", str(port), "--chain-id", str(chain_id), "--silent"]
     process = subprocess.Popen(command)
     try:
         chain = DevChain(f"http://127.0.0.1:{port}")

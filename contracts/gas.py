@@ -1,4 +1,6 @@
-"""`python -m contracts.gas` measures what every path costs and writes `gas.json`.
+"""`python -m contracts.gas` measures what every path costs, prints it beside targets and others, says what
+changed since `gas.json` was written, and writes that file and the tables of the README. When a path costs
+over 1 % more than before it fails and writes nothing, unless `--accept` is given.
 
 gasUsed from receipts on a throw-away chain: test USDT (within 1 % of mainnet's), 250 USDT, no fee, the seller
 holds none before, the buyer keeps some. Keys that begin with a deposit include the payer's transfer.
@@ -16,12 +18,15 @@ from eth_account import Account
 from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
 
-from contracts import calls, gate, rulings, views
+from contracts import abi, calls, gas_report, gate, rulings, views
 from contracts.artifacts import ESCROW_ADDRESS, TEST_USDT_ADDRESS
 from contracts.devchain import CHAIN_ID, GAS_LIMIT, DevChain, devchain
+from contracts.gas_report import ANCHORS, TARGETS
 from contracts.terms import DAY, ZERO_ADDRESS, Terms, arbiters_hash
 
 GAS_FILE = Path(__file__).resolve().parent / "gas.json"
+README = GAS_FILE.with_name("README.md")
+BEGIN, END = "<!-- written by `make gas` -->", "<!-- until here -->"
 AMOUNT = 250_000_000
 BATCH = 20
 BATCH_GAS_LIMIT = 10_000_000
@@ -30,29 +35,6 @@ SECOND_KEY = keccak(text="the second key of the bench")
 _FIRST_DAY = 2_000_000_000
 _PATH_LENGTH = 100_000_000
 """Every path starts at a fixed instant of its own: the zero bytes of an instant make calldata cheaper."""
-
-TARGETS: dict[str, int] = {
-    "happy": 190_000,
-    "happy_gate": 200_000,
-    "delivered": 250_000,
-    "batch20": 158_000,
-    "batch20_warm": 137_000,
-    "raise": 67_500,
-    "dispute": 254_500,
-    "split": 284_500,
-    "timeout_buyer": 171_000,
-    "timeout_seller": 252_500,
-    "settle": 213_500,
-    "rescue": 71_000,
-}
-"""Measured gas must not exceed these."""
-
-ANCHORS: dict[str, int] = {
-    "token_transfer_empty": 63_197,
-    "token_transfer_holder": 46_109,
-    "token_approve": 48_561,
-}
-"""What the same calls cost on mainnet USDT: the test token must be close, or nothing here means anything."""
 
 
 class Failed(RuntimeError):
@@ -122,15 +104,15 @@ class Bench:
 
     def token(self, data: bytes) -> int:
         """A call of the token by the buyer."""
-        return self._cost(self.buyer, TEST_USDT_ADDRESS, data)
+        return self.cost(self.buyer, TEST_USDT_ADDRESS, data)
 
     def act(self, data: bytes, sender: str | None = None) -> int:
         """A call of the escrow contract, by the operator unless another is named."""
-        return self._cost(sender or self.operator, ESCROW_ADDRESS, data)
+        return self.cost(sender or self.operator, ESCROW_ADDRESS, data)
 
     def through_gate(self, data: bytes, *, gas: int = GAS_LIMIT) -> int:
         """A call of the gate by its hot key."""
-        return self._cost(self.operator, self.gate, data, gas)
+        return self.cost(self.operator, self.gate, data, gas)
 
     def settled(self, terms: Terms) -> bool:
         """Whether the escrow is over."""
@@ -151,7 +133,8 @@ class Bench:
         signers, signatures = rulings.sort_signatures([seat.address for seat in self.seats], 2, given)
         return calls.rule(terms, **parts, signers=signers, threshold=2, signatures=signatures)
 
-    def _cost(self, sender: str, to: str, data: bytes, gas: int = GAS_LIMIT) -> int:
+    def cost(self, sender: str, to: str, data: bytes, gas: int = GAS_LIMIT) -> int:
+        """Sends a call; the gas that its receipt tells. Raises Failed."""
         receipt = self.chain.send(sender, to, data, gas=gas)
         if not receipt.ok:
             raise Failed(f"call {data[:4].hex()} to {to} reverted")
@@ -280,6 +263,25 @@ def token_approve(bench: Bench) -> int:
     return bench.token(calls.erc20_approve(_fresh("spender"), AMOUNT))
 
 
+def token_transfer_from(bench: Bench) -> int:
+    """All that was approved, to somebody who holds none."""
+    spender = bench.chain.accounts[4]
+    bench.token(calls.erc20_approve(spender, AMOUNT))
+    to = _fresh("from another")
+    return bench.cost(
+        spender, TEST_USDT_ADDRESS, abi.encode_call("TestUSDT", "transferFrom", [bench.buyer, to, AMOUNT])
+    )
+
+
+def floor(bench: Bench) -> int:
+    """What moving money through a fresh address costs at least: two plain transfers."""
+    through = _fresh("through")
+    bench.chain.rpc("anvil_impersonateAccount", through)
+    bench.chain.rpc("anvil_setBalance", through, hex(10**20))
+    there = bench.token(calls.erc20_transfer(through, AMOUNT))
+    return there + bench.cost(through, TEST_USDT_ADDRESS, calls.erc20_transfer(_fresh("the end"), AMOUNT))
+
+
 PATHS: dict[str, Callable[[Bench], int]] = {
     "happy": happy,
     "happy_gate": happy_gate,
@@ -294,9 +296,11 @@ PATHS: dict[str, Callable[[Bench], int]] = {
     "timeout_seller": timeout_seller,
     "settle": settle,
     "rescue": rescue,
+    "floor": floor,
     "token_transfer_empty": token_transfer_empty,
     "token_transfer_holder": token_transfer_holder,
     "token_approve": token_approve,
+    "token_transfer_from": token_transfer_from,
 }
 """How each key is measured."""
 
@@ -308,13 +312,17 @@ def measure() -> dict[str, dict[str, int | None]]:
         return {key: _row(key, _measured(bench, path)) for key, path in PATHS.items()}
 
 
-def table(rows: dict[str, dict[str, int | None]]) -> str:
-    """The measurements for a reader."""
-    lines = [f"{'path':24}{'gas':>10}{'target':>10}"]
-    for key, row in rows.items():
-        limit = row.get("target") or row.get("anchor")
-        lines.append(f"{key:24}{row['gas'] or '-':>10}{limit or '-':>10}{_verdict(row)}")
-    return "\n".join(lines)
+def committed() -> dict[str, dict[str, int | None]]:
+    """What was measured when `gas.json` was written."""
+    rows: dict[str, dict[str, int | None]] = json.loads(GAS_FILE.read_text())
+    return rows
+
+
+def with_table(readme: str, rows: dict[str, dict[str, int | None]]) -> str:
+    """The README with its tables renewed. Raises ValueError when it has no place for them."""
+    before, rest = readme.split(BEGIN)
+    _, after = rest.split(END)
+    return f"{before}{BEGIN}\n\n{gas_report.report(rows)}\n\n{END}{after}"
 
 
 def _measured(bench: Bench, path: Callable[[Bench], int]) -> int:
@@ -326,11 +334,6 @@ def _row(key: str, gas: int | None) -> dict[str, int | None]:
     if key in ANCHORS:
         return {"gas": gas, "anchor": ANCHORS[key]}
     return {"gas": gas, "target": TARGETS.get(key)}
-
-
-def _verdict(row: dict[str, int | None]) -> str:
-    gas, target = row["gas"], row.get("target")
-    return "  OVER" if gas and target and gas > target else ""
 
 
 def _together(bench: Bench, many: list[Terms]) -> int:
@@ -365,10 +368,20 @@ def _fresh(name: str) -> str:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Writes `gas.json` and prints the table."""
-    rows = measure()
+    """Prints the tables and what changed; writes both files unless something got worse."""
+    rows, before = measure(), committed()
+    print(gas_report.report(rows))
+    for line in gas_report.changes(before, rows) or ["nothing changed"]:
+        print(line)
+    for key in gas_report.over(rows):
+        print(f"OVER its target: {key}")
+    worse = gas_report.regressions(before, rows)
+    if worse and "--accept" not in arguments:
+        sys.exit(f"more than 1 % above {GAS_FILE.name}: {', '.join(worse)}; --accept writes it all the same")
     GAS_FILE.write_text(json.dumps(rows, indent=1) + "\n")
-    sys.stdout.write(table(rows) + "\n")
+    README.write_text(with_table(README.read_text(), rows))
+    if far := gas_report.far(rows):
+        sys.exit(f"the test token is more than 1 % off mainnet's: {', '.join(far)}")
 
 
 if __name__ == "__main__":

@@ -27,6 +27,9 @@ _DOMAIN_TYPEHASH = keccak(
 _APPROVAL_TYPEHASH = keccak(text="Approval(address hot,bytes32 callHash,uint256 deadline)")
 _DOMAIN_NAME = "Holdfast OperatorGate"
 
+_FREE = ("markDelivered", "reopenDelivery", "extend", "dispute")
+_CAPPED = ("pay", "cancel", "withdrawDispute", "appeal")
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Grant:
@@ -67,7 +70,22 @@ def deploy(*, cold: str, grants: Sequence[Grant]) -> Deployment:
         ["address", "address", "(address,address,uint80,uint80)[]"],
         [ESCROW_ADDRESS, cold, [grant.as_abi() for grant in grants]],
     )
-    return deploy_with(NAME, arguments, immutable=ESCROW_ADDRESS)
+    return deploy_with(NAME, arguments, ESCROW_ADDRESS)
+
+
+def is_passed_on(item: bytes) -> bool:
+    """Whether the gate passes this action of `Escrow` on, where the escrow is at home."""
+    return is_free(item) or item[:4] in _selectors(_CAPPED)
+
+
+def is_free(item: bytes) -> bool:
+    """Whether a hot key may do this however large the escrow: it protects, or starts a clock."""
+    return item[:4] in _selectors(_FREE)
+
+
+def is_above_cap(reason: str) -> bool:
+    """Whether an action was refused because it needs a second key. `reason` holds the raw error data."""
+    return keccak(text="AboveCap()")[:4].hex() in reason.lower()
 
 
 def release_batch(terms: Sequence[Terms]) -> bytes:
@@ -187,6 +205,10 @@ def ready_at(grant: Grant) -> bytes:
     """When a proposal may be made true, zero when there is none; `views.decode_int` reads the answer."""
     proposal = keccak(encode(["(address,address,uint80,uint80)"], [grant.as_abi()]))
     return abi.encode_call(NAME, "readyAt", [proposal])
+
+
+def _selectors(names: Sequence[str]) -> set[bytes]:
+    return {abi.selector("Escrow", name) for name in names}
 
 
 def _domain_separator(gate: str, chain_id: int) -> bytes:

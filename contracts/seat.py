@@ -14,7 +14,7 @@ REPLACE_DELAY = 7 * 86_400
 
 def deploy(*, cold: str, key: str) -> Deployment:
     """A seat with its first key. Its address follows from both keys: the same on every network."""
-    return deploy_with(NAME, encode(["address", "address"], [cold, key]), immutable=cold)
+    return deploy_with(NAME, encode(["address", "address"], [cold, key]), cold)
 
 
 def propose(next_key: str) -> bytes:

@@ -3,6 +3,7 @@
 import structlog
 from celery import shared_task
 
+from chain.rpc.errors import RpcError
 from core.errors import DomainError
 from disputes.models import Dispute
 from disputes.services import execution, following
@@ -18,7 +19,9 @@ def execute(dispute_id: str) -> bool:
         return execution.execute(dispute_id)
     except DomainError as error:
         log.warning("ruling_not_ordered", dispute_id=dispute_id, code=error.code, reason=error.message)
-        return False
+    except RpcError as error:
+        log.warning("ruling_not_ordered", dispute_id=dispute_id, code="node", reason=str(error))
+    return False
 
 
 @shared_task(name="disputes.sweep")

@@ -2,10 +2,12 @@
 
 from celery import shared_task
 
-from escrow_platform import schedule
+from escrow_platform import routing, schedule
+from escrow_platform.celery import app
 
 
 @shared_task
 def sync_schedule() -> None:
     """Follow networks that were added or switched off."""
     schedule.sync()
+    routing.tell_workers(app)

@@ -1,5 +1,6 @@
 """Money, for operators: everything to see, nothing to edit; holds and kill switches by their services."""
 
+import json
 from typing import cast
 
 from django import forms
@@ -18,6 +19,7 @@ from core.actors import Actor
 from core.console import ReadOnlyAdmin
 from core.errors import DomainError
 from payments.models import (
+    Approval,
     Deal,
     Deposit,
     Entry,
@@ -28,7 +30,7 @@ from payments.models import (
     Order,
     PayoutLeg,
 )
-from payments.services import controls, extending, orders, outcomes
+from payments.services import approving, controls, extending, orders, outcomes
 
 
 class ReasonForm(BaseDialogForm):
@@ -42,6 +44,18 @@ class TimeForm(ReasonForm):
 
     days = forms.IntegerField(
         min_value=1, max_value=extending.MAX_OPERATOR_DAYS, widget=UnfoldAdminIntegerFieldWidget
+    )
+
+
+class ApproveForm(BaseDialogForm):
+    """The amount typed by hand, so that the second person reads it; a signature where the key is outside."""
+
+    typed_amount = forms.CharField(label="Amount", max_length=60, widget=UnfoldAdminTextInputWidget)
+    signature = forms.RegexField(
+        regex=r"^0x[0-9a-fA-F]{130}$",
+        label="Signature of the second key, if it is not kept here",
+        required=False,
+        widget=UnfoldAdminTextInputWidget,
     )
 
 
@@ -76,6 +90,13 @@ _GIVE_TIME = ActionDialog(
     form_class=TimeForm,
     form_submit_text="Give the time",
 )
+_APPROVE = ActionDialog(
+    title="Approve this payout",
+    description="It is above what the payout key may decide alone. Compare the escrow's page with what was "
+    "ordered, then type the amount. The second key then signs for exactly this call.",
+    form_class=ApproveForm,
+    form_submit_text="Approve",
+)
 _LIFT = ActionDialog(
     title="Lift the hold",
     description="Orders that wait for it are carried out at once.",
@@ -89,7 +110,7 @@ def _operator(request: HttpRequest) -> Actor:
     return Actor("staff", user.pk, user.name)
 
 
-def _told(request: HttpRequest, row: Escrow | Order, done: str) -> HttpResponse:
+def _told(request: HttpRequest, row: Escrow | Order | Approval, done: str) -> HttpResponse:
     """What came of it, inside the dialog."""
     what = row._meta.model_name
     back = reverse(f"admin:payments_{what}_change", args=[row.pk])
@@ -208,6 +229,50 @@ class OrderAdmin(ReadOnlyAdmin):
         except DomainError as error:
             return _told(request, order, error.message)
         return _told(request, order, "The order is given up.")
+
+
+@admin.register(Approval)
+class ApprovalAdmin(ReadOnlyAdmin):
+    """Payouts above a cap; who ordered one, or is a party to it, does not approve it."""
+
+    list_display = ("created", "state", "order", "shown_amount", "why", "approved_by", "approved_at")
+    list_filter = ("state",)
+    search_fields = ("id", "order__id", "order__escrow__id")
+    list_select_related = ("order__escrow__token__network",)
+    exclude = ("signature",)
+    ordering = ("-created",)
+    actions_detail = ("approve",)
+
+    @admin.display(description="amount")
+    def shown_amount(self, approval: Approval) -> str:
+        return str(approval.order.escrow.in_token(approving.at_stake(approval.order)))
+
+    @admin.display(description="what a second key outside signs")
+    def message(self, approval: Approval) -> str:
+        return json.dumps(approving.typed_data(approval), indent=1)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Approval | None = None) -> list[str]:
+        return [*super().get_readonly_fields(request, obj), "shown_amount", "message"]
+
+    def has_approve_permission(self, request: HttpRequest, *_: object) -> bool:
+        """Approving is a right of its own."""
+        return request.user.has_perm(approving.PERMISSION)
+
+    @action(description="Approve", url_path="approve", dialog=_APPROVE, permissions=["approve"])
+    def approve(self, request: HttpRequest, form: ApproveForm, object_id: str) -> HttpResponse:
+        """The second person's decision; the audit log names them."""
+        approval = get_object_or_404(Approval, pk=object_id)
+        signature = bytes.fromhex(form.cleaned_data["signature"].removeprefix("0x"))
+        try:
+            approving.approve(
+                approval_id=approval.pk,
+                typed_amount=form.cleaned_data["typed_amount"],
+                person=cast("User", request.user),
+                signature=signature,
+            )
+        except DomainError as error:
+            return _told(request, approval, error.message)
+        return _told(request, approval, "Approved: the payout is on its way.")
 
 
 @admin.register(PayoutLeg)

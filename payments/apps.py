@@ -13,7 +13,18 @@ class PaymentsConfig(AppConfig):
         from chain import hooks
         from core import doorbell
         from core.deadlines import register_handler
-        from payments.services import clocks, deals, delivery, escrows, fallback, held, late, payouts
+        from payments.services import (
+            approvals,
+            approving,
+            clocks,
+            deals,
+            delivery,
+            escrows,
+            fallback,
+            held,
+            late,
+            payouts,
+        )
         from payments.tasks import project_network, show_heads
 
         hooks.on_final(partial(doorbell.ring, project_network.delay))
@@ -30,3 +41,4 @@ class PaymentsConfig(AppConfig):
         register_handler(clocks.SURPLUS, late.sweep_held_surplus)
         register_handler(clocks.FALLBACK, fallback.claim_fallback)
         register_handler(clocks.HOLD, held.stop_inspection)
+        register_handler(approvals.APPROVAL, approving.approval_overdue)

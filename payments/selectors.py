@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db.models import Prefetch, Q, QuerySet
+from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet
 
 from accounts.models import User
 from chain import selectors as chain_reads
@@ -13,10 +13,19 @@ from core import clock, transitions
 from core.errors import NotFound
 from core.models import Deadline, StateTransition
 from payments.books import balances
-from payments.models import DECIDING, Deal, Deposit, Escrow, Order, Party, PayoutLeg
+from payments.models import DECIDING, Approval, Deal, Deposit, Escrow, Order, Party, PayoutLeg
 from payments.services.delivery import MAX_CHANGES, MAX_REOPENS
 from payments.services.disputing import MAX_DISPUTES_PER_SIDE
-from payments.states import ENDED_UNPAID, HOLDING, UNPAID, DealState, EscrowState, OrderState
+from payments.states import (
+    ENDED_UNPAID,
+    HOLDING,
+    UNPAID,
+    ApprovalState,
+    DealState,
+    EscrowState,
+    LegState,
+    OrderState,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +217,13 @@ def legs_of(escrow: Escrow) -> list[PayoutLeg]:
     return list(
         escrow.legs.exclude(state="superseded").select_related("token__network", "order").order_by("created")
     )
+
+
+def with_approval(legs: QuerySet[PayoutLeg]) -> QuerySet[PayoutLeg]:
+    """Each leg with `needs_approval`: it is above a cap and waits for a second person at the platform."""
+    waiting = Approval.objects.filter(order=OuterRef("order"), state=ApprovalState.WAITING)
+    ordered = Q(state__in=[LegState.PLANNED, LegState.ORDERED])
+    return legs.annotate(needs_approval=Q(Exists(waiting)) & ordered)
 
 
 def timeline(escrow: Escrow) -> list[Moment]:

@@ -133,3 +133,19 @@ ORDER = StateTable.of(
         OrderState.SUPERSEDED: [],
     },
 )
+
+
+class ApprovalState:
+    WAITING = "waiting"
+    GIVEN = "given"
+    CLOSED = "closed"
+
+
+APPROVAL = StateTable.of(
+    initial=[ApprovalState.WAITING],
+    edges={
+        ApprovalState.WAITING: [ApprovalState.GIVEN, ApprovalState.CLOSED],
+        ApprovalState.GIVEN: [ApprovalState.CLOSED],
+        ApprovalState.CLOSED: [],
+    },
+)

@@ -1,6 +1,6 @@
 """Balances prove that no transfer of a watched address is missing."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator
 
 import structlog
 from django.db.models import Sum
@@ -8,7 +8,7 @@ from django.db.models import Sum
 from chain.indexer import events
 from chain.indexer.reading import RangeRead, read_named
 from chain.indexer.store import touched_at
-from chain.models import Token, TokenTransfer
+from chain.models import ContractLog, Token, TokenTransfer
 from chain.rpc.answers import hexadecimal
 from chain.rpc.client import Rpc
 from chain.rpc.errors import NodeError, RpcError, Unreachable
@@ -47,11 +47,18 @@ def _differing(rpc: Rpc, read: RangeRead, pairs: Iterable[Pair]) -> set[Pair]:
         return set()
     found = balances(rpc, listed, read.end)
     books = known_balances(listed, read.start - 1)
+    for pair, units in _movements(read):
+        _add(books, pair, units)
+    return {pair for pair in listed if pair in found and found[pair] != books[pair]}
+
+
+def _movements(read: RangeRead) -> Iterator[tuple[Pair, int]]:
     for entry in read.observed:
         if entry.transfer and entry.token:
-            _add(books, (entry.token.pk, entry.transfer.recipient), entry.transfer.amount)
-            _add(books, (entry.token.pk, entry.transfer.source), -entry.transfer.amount)
-    return {pair for pair in listed if pair in found and found[pair] != books[pair]}
+            yield (entry.token.pk, entry.transfer.recipient), entry.transfer.amount
+            yield (entry.token.pk, entry.transfer.source), -entry.transfer.amount
+        elif entry.token and (gone := events.destroyed(entry.log.topic0, entry.log.topics, entry.log.data)):
+            yield (entry.token.pk, gone[0]), -gone[1]
 
 
 def _add(books: dict[Pair, int], pair: Pair, amount: int) -> None:
@@ -82,14 +89,37 @@ def balances(rpc: Rpc, pairs: list[Pair], number: int) -> dict[Pair, int]:
 
 
 def known_balances(pairs: Iterable[Pair], number: int) -> dict[Pair, int]:
-    """Sums of the final transfers up to block `number` stored for each (token, address).
+    """Sums of the final transfers up to block `number` stored for each (token, address), less what a token's
+    owner destroyed.
 
     Others go on reading meanwhile: what they store above `number` is not part of the comparison.
     """
-    return {(token, account): _sum(token, number, recipient=account) - _sum(token, number, source=account)
-            for token, account in pairs}  # fmt: skip
+    known = dict.fromkeys(pairs, 0)
+    for side, sign in (("recipient", 1), ("source", -1)):
+        for pair, units in _sums(known, number, side):
+            _add(known, pair, sign * units)
+    for pair, units in _destroyed(known, number):
+        _add(known, pair, -units)
+    return known
 
 
-def _sum(token: int, number: int, **side: str) -> int:
-    rows = TokenTransfer.objects.filter(token_id=token, final_block__number__lte=number, **side)
-    return int(rows.aggregate(total=Sum("amount"))["total"] or 0)
+def _sums(pairs: Collection[Pair], number: int, side: str) -> Iterator[tuple[Pair, int]]:
+    """In one query for all: the token is a constant of the index, the accounts are looked up in it."""
+    wanted = {"token__in": {token for token, _ in pairs}, f"{side}__in": {account for _, account in pairs}}
+    rows = TokenTransfer.objects.filter(final_block__number__lte=number, **wanted)
+    for token, account, total in rows.values_list("token", side).annotate(total=Sum("amount")):
+        yield (token, account), int(total)
+
+
+def _destroyed(pairs: Collection[Pair], number: int) -> Iterator[tuple[Pair, int]]:
+    """A token's own logs are few: only those that concern us, and its switches, are ever stored."""
+    tokens = {token.address: token for token in Token.objects.filter(pk__in={token for token, _ in pairs})}
+    rows = ContractLog.objects.filter(
+        network__in={token.network_id for token in tokens.values()},
+        address__in=tokens,
+        final_block__number__lte=number,
+    )
+    for row in rows:
+        topic0 = row.topics[0] if row.topics else ""
+        if gone := events.destroyed(topic0, row.topics, row.data):
+            yield (tokens[row.address].pk, gone[0]), gone[1]

@@ -1,14 +1,13 @@
 """Addresses that began to be watched after some of their blocks were read: those blocks are read for them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from django.db import transaction
 from django.db.models import F
 
-from chain.indexer import store
+from chain.indexer import quorum, store
 from chain.indexer.reading import RangeRead, read_named
 from chain.models import Network, ScanCursor, WatchedAddress
-from chain.rpc import pool
 from chain.rpc.errors import RangeTooLarge
 from chain.services import final
 from chain.services.alarms import raise_alarm
@@ -46,22 +45,28 @@ def step(network: Network, cursor: ScanCursor) -> bool:
 
 def read_for(network: Network, addresses: list[str], start: int, end: int) -> Iterator[RangeRead]:
     """Transfers from and to `addresses` in a range that was read before, window by window."""
+    return read_windows(start, end, lambda low, high: _read_window(network, addresses, low, high))
+
+
+def read_windows(start: int, end: int, read: Callable[[int, int], RangeRead]) -> Iterator[RangeRead]:
+    """`start..end` in windows as wide as the node allows; `RangeTooLarge` if a single block is too much."""
     window = _WINDOW
     while start <= end:
         upto = min(end, start + window - 1)
         try:
-            read = _read_window(network, addresses, start, upto)
+            found = read(start, upto)
         except RangeTooLarge as error:
             if window == 1:
                 raise
             window = max(1, min(error.suggested or window, window // 2))
             continue
-        yield read
+        yield found
         start = upto + 1
 
 
 def _read_window(network: Network, addresses: list[str], start: int, end: int) -> RangeRead:
-    return pool.run(network, lambda rpc: read_named(rpc, addresses, start, end))
+    """A window that is credited like any other final range: a quorum must agree on it."""
+    return quorum.agree(network, lambda rpc: read_named(rpc, addresses, start, end)).read
 
 
 def _write(network: Network, cursor: ScanCursor, rows: list[WatchedAddress], reads: list[RangeRead]) -> None:
@@ -70,4 +75,7 @@ def _write(network: Network, cursor: ScanCursor, rows: list[WatchedAddress], rea
         raise store.CursorMoved
     events = [event for read in reads for event in store.finalize(store.keep_range(network, read))]
     final.append(network, events)
-    WatchedAddress.objects.filter(pk__in=[row.pk for row in rows]).update(caught_up=True)
+    # The version that the cursor has from now on: whoever stores a range by it has matched these rows.
+    WatchedAddress.objects.filter(pk__in=[row.pk for row in rows]).update(
+        caught_up=True, since_version=cursor.version + 1
+    )

@@ -1,5 +1,6 @@
 """Which logs concern us: transfers of our tokens, the escrow contract's logs, alarming events of tokens."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from eth_utils.address import to_checksum_address
@@ -19,12 +20,10 @@ TRANSFER = topic("Transfer(address,address,uint256)")
 PAUSE, UNPAUSE = topic("Pause()"), topic("Unpause()")
 DEPRECATE = topic("Deprecate(address)")
 PARAMS = topic("Params(uint256,uint256)")
+BLACKLISTED, CLEARED = topic("AddedBlackList(address)"), topic("RemovedBlackList(address)")
+DESTROYED = topic("DestroyedBlackFunds(address,uint256)")
 # These name an account; they concern us only if it is watched.
-OF_ACCOUNT = (
-    topic("AddedBlackList(address)"),
-    topic("RemovedBlackList(address)"),
-    topic("DestroyedBlackFunds(address,uint256)"),
-)
+OF_ACCOUNT = (BLACKLISTED, CLEARED, DESTROYED)
 OF_TOKEN = (PAUSE, UNPAUSE, DEPRECATE, PARAMS)
 
 
@@ -50,6 +49,14 @@ def account_of(log: Log) -> str | None:
         return None
     word = log.topics[1] if len(log.topics) > 1 else log.data[:66]
     return _account(word) if len(word) == 66 else None
+
+
+def destroyed(topic0: str, topics: Sequence[str], data: str) -> tuple[str, int] | None:
+    """Whose funds a token's owner destroyed, and how many base units; such a log comes without a Transfer."""
+    words = [*topics[1:], *(data[2 + place : 66 + place] for place in range(0, len(data) - 2, 64))]
+    if topic0 != DESTROYED or len(words) != 2:
+        return None
+    return _account(words[0]), int(words[1], 16)
 
 
 def _account(word: str) -> str:

@@ -35,7 +35,7 @@ def step(network: Network) -> bool:
     """Read the next blocks of the head, or go back to the common ancestor. True if anything changed."""
     cursor = ScanCursor.objects.filter(network=network, lane=ScanCursor.Lane.HEAD).first()
     try:
-        plan = pool.run(network, lambda rpc: _plan(rpc, cursor))
+        plan = pool.read(network, lambda rpc: _plan(rpc, cursor))
     except RangeTooLarge as error:
         return cursor is not None and shrink(cursor, error, asked=min(STEP, cursor.window))
     if plan is None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from chain.indexer import events
+from chain.indexer import events, watchset
 from chain.indexer.events import Transfer
 from chain.models import FinalEvent, Network, Token, WatchedAddress
 from chain.rpc.answers import Header, Log, one_hash_per_block
@@ -92,12 +92,12 @@ def _attach_headers(rpc: Rpc, read: RangeRead, logs: Iterable[Log], known: dict[
 
 
 def match(network: Network, tokens: list[Token], logs: Sequence[Log]) -> list[Observed]:
-    """The logs that concern us, without ordinals yet. A join in the database over the range's addresses."""
+    """The logs that concern us, without ordinals yet. What strangers do is dropped in memory."""
     by_address = {token.address: token for token in tokens}
     transfers = [Transfer.of(log) if log.address in by_address else None for log in logs]
     named = {name for entry in transfers if entry for name in (entry.source, entry.recipient)}
     named |= {account for log in logs if (account := events.account_of(log))}
-    keys = watched_keys(network, named)
+    keys = watched_keys(network, watchset.candidates(network, named))
     matched = []
     for log, transfer in zip(logs, transfers, strict=True):
         token = by_address.get(log.address)

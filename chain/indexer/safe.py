@@ -3,8 +3,9 @@
 from django.db import transaction
 
 from chain import selectors
-from chain.indexer import catchup, store
+from chain.indexer import catchup, quorum, store
 from chain.indexer.balances import complete_by_balances
+from chain.indexer.quorum import Agreed
 from chain.indexer.reading import RangeRead, read_range
 from chain.indexer.windows import narrow, shrink, widen
 from chain.models import Block, Network, Provider, ScanCoverage, ScanCursor
@@ -16,6 +17,7 @@ from chain.rpc.errors import (
     BadAnswer,
     FinalConflict,
     RangeTooLarge,
+    RpcError,
     SilentOnRange,
     Unreachable,
 )
@@ -27,7 +29,7 @@ from core import clock
 def step(network: Network) -> bool:
     """Read the next window of final blocks. True if the cursor moved or somebody else moved it.
 
-    Raises `AllProvidersFailed` when nobody gave an acceptable answer; nothing is written then.
+    Raises `AllProvidersFailed` when nobody, or no quorum, gave an acceptable answer; nothing is written then.
     """
     cursor = ScanCursor.objects.filter(network=network, lane=ScanCursor.Lane.SAFE).first()
     if cursor is None:
@@ -36,17 +38,14 @@ def step(network: Network) -> bool:
     if caught_up:
         cursor.refresh_from_db()
     try:
-        answer = pool.run(network, lambda rpc: _read(rpc, cursor))
+        agreed = _next(network, cursor)
     except RangeTooLarge as error:
         return shrink(cursor, error, asked=cursor.window)
     except AllProvidersFailed as error:
         if any(isinstance(cause, SilentOnRange) for cause in error.causes):
             narrow(cursor)
         raise
-    if answer is None:
-        return caught_up
-    read, provider = answer
-    return _write(network, cursor, read, provider)
+    return _write(network, cursor, agreed) if agreed else caught_up
 
 
 def _start(network: Network) -> bool:
@@ -56,7 +55,7 @@ def _start(network: Network) -> bool:
     def read(rpc: Rpc) -> Header | None:
         return rpc.header(below) if rpc.heads().final.number >= below else None
 
-    header = pool.run(network, read)
+    header = pool.read(network, read)
     if header is None:
         return False
     with transaction.atomic():
@@ -72,16 +71,54 @@ def _start(network: Network) -> bool:
     return True
 
 
-def _read(rpc: Rpc, cursor: ScanCursor) -> tuple[RangeRead, Provider] | None:
+def _next(network: Network, cursor: ScanCursor) -> Agreed | None:
+    """The next window as one provider shows it, or as many as must agree; None if nothing is newly final."""
+    members = pool.providers(network)
+    need = quorum.needed(network, len(members))
+    if need <= 1:
+        read = pool.read(network, lambda rpc: _read_new(rpc, cursor))
+        return Agreed(read[0], read[1], [], quorum.digest_of(read[0])) if read else None
+    tops = _tops(network, members, cursor, need)
+    top = sorted(tops.values(), reverse=True)[need - 1]
+    if top <= cursor.number:
+        return None
+    end = min(top, cursor.number + cursor.window)
+    fit = [member for member in members if tops.get(member, -1) >= end]
+    return quorum.agree(network, lambda rpc: _read(rpc, cursor, end), fit)
+
+
+def _tops(network: Network, members: list[Provider], cursor: ScanCursor, need: int) -> dict[Provider, int]:
+    """The final heads of those who answer; as many as must agree, or `AllProvidersFailed`."""
+    tops, causes = dict[Provider, int](), list[RpcError]()
+    for member in members:
+        try:
+            tops[member] = pool.ask(network, member, lambda rpc: _final_number(rpc, cursor))
+        except RpcError as error:
+            causes.append(error)
+    if len(tops) < need:
+        raise AllProvidersFailed([*causes, quorum.missing(network, need, len(tops))])
+    return tops
+
+
+def _final_number(rpc: Rpc, cursor: ScanCursor) -> int:
+    """The node's final head; if that is our own last final block, it must be the same block."""
     heads = rpc.heads()
     _check_forward(rpc, heads)
-    top = heads.final
-    if top.number < cursor.number:
+    if heads.final.number == cursor.number and heads.final.hash != cursor.hash:
+        raise FinalConflict(f"final block {cursor.number} has another hash now")
+    return heads.final.number
+
+
+def _read_new(rpc: Rpc, cursor: ScanCursor) -> tuple[RangeRead, Provider] | None:
+    top = _final_number(rpc, cursor)
+    if top <= cursor.number:
         return None
-    if top.number == cursor.number:
-        _same(cursor, top)
-        return None
-    start, end = cursor.number + 1, min(top.number, cursor.number + cursor.window)
+    return _read(rpc, cursor, min(top, cursor.number + cursor.window)), rpc.provider
+
+
+def _read(rpc: Rpc, cursor: ScanCursor, end: int) -> RangeRead:
+    """All of `cursor.number + 1 .. end` that concerns us, on top of the block that was final before."""
+    start = cursor.number + 1
     if rpc.header(start).parent_hash != cursor.hash:
         raise FinalConflict(f"block {start} does not follow final block {cursor.hash}")
     try:
@@ -92,12 +129,7 @@ def _read(rpc: Rpc, cursor: ScanCursor) -> tuple[RangeRead, Provider] | None:
     if again[0].parent_hash != cursor.hash or again[1].hash != read.last.hash:
         raise BadAnswer("the chain moved while it was read")
     complete_by_balances(rpc, read)
-    return read, rpc.provider
-
-
-def _same(cursor: ScanCursor, top: Header) -> None:
-    if top.hash != cursor.hash:
-        raise FinalConflict(f"final block {cursor.number} has another hash now")
+    return read
 
 
 def _check_forward(rpc: Rpc, heads: Heads) -> None:
@@ -113,17 +145,20 @@ def _check_forward(rpc: Rpc, heads: Heads) -> None:
     Provider.objects.filter(pk=provider.pk, final_number__lt=top.number).update(final_number=top.number)
 
 
-def _write(network: Network, cursor: ScanCursor, read: RangeRead, provider: Provider) -> bool:
+def _write(network: Network, cursor: ScanCursor, agreed: Agreed) -> bool:
+    read = agreed.read
     try:
         with transaction.atomic():
             store.move_cursor(cursor, read.last)
             events = store.finalize(store.keep_range(network, read))
             ScanCoverage.objects.create(
                 network=network,
-                provider=provider,
+                provider=agreed.provider,
+                witnesses=[witness.pk for witness in agreed.witnesses],
                 from_number=read.start,
                 to_number=read.end,
                 end_hash=read.last.hash,
+                digest=agreed.digest,
                 created_at=clock.now(),
             )
             final.append(network, events)

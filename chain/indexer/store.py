@@ -1,5 +1,6 @@
 """Writing down what was read. All of it inside the caller's transaction, under the cursor's move."""
 
+from collections import Counter
 from dataclasses import dataclass
 
 from django.db.models import F
@@ -19,6 +20,19 @@ from chain.models import (
     TransferInclusion,
 )
 from chain.rpc.answers import Header
+from chain.services.alarms import raise_alarm, resolve_alarm
+
+# (transfer, log): one of them is None.
+Place = tuple[int | None, int | None]
+
+_TOKEN_ALARMS = {
+    events.PAUSE: "token_paused",
+    events.DEPRECATE: "token_deprecated",
+    events.PARAMS: "token_fee_changed",
+    events.BLACKLISTED: "address_blacklisted",
+    events.DESTROYED: "funds_destroyed",
+}
+_TOKEN_HEALED = {events.UNPAUSE: "token_paused", events.CLEARED: "address_blacklisted"}
 
 
 class CursorMoved(Exception):
@@ -65,6 +79,11 @@ class Stored:
     entry: Observed
     row: TokenTransfer | ContractLog
     block: Block
+
+    @property
+    def place(self) -> Place:
+        """The row, as final events name it."""
+        return (self.row.pk, None) if isinstance(self.row, TokenTransfer) else (None, self.row.pk)
 
 
 def keep_range(network: Network, read: RangeRead) -> list[Stored]:
@@ -115,31 +134,38 @@ def finalize(stored: list[Stored]) -> list[FinalEvent]:
             item.row.save(update_fields=["final_block"])
             _apply_to_token(item.entry)
         for kind, key in item.entry.kinds:
-            identity = (type(item.row), item.row.pk, kind.value)
-            if identity not in known:
-                known.add(identity)
-                fresh.append(_event(item, kind, key))
+            reversals = known[item.place, reversal(kind)]
+            if known[item.place, kind] <= reversals:
+                known[item.place, kind] += 1
+                fresh.append(_event(item, kind, key, again=reversals))
     return fresh
 
 
-def _known_events(stored: list[Stored]) -> set[tuple[type, int, str]]:
+def _known_events(stored: list[Stored]) -> Counter[tuple[Place, str]]:
+    """How often each observation was told, and taken back, by kind."""
     transfers = [item.row.pk for item in stored if isinstance(item.row, TokenTransfer)]
     logs = [item.row.pk for item in stored if isinstance(item.row, ContractLog)]
-    known: set[tuple[type, int, str]] = {
-        (TokenTransfer, pk, kind)
-        for pk, kind in FinalEvent.objects.filter(transfer__in=transfers).values_list("transfer_id", "kind")
-        if pk is not None
-    }
-    for pk, kind in FinalEvent.objects.filter(log__in=logs).values_list("log_id", "kind"):
-        if pk is not None:
-            known.add((ContractLog, pk, kind))
-    return known
+    counted: Counter[tuple[Place, str]] = Counter()
+    for rows in (
+        FinalEvent.objects.filter(transfer__in=transfers),
+        FinalEvent.objects.filter(log__in=logs),
+    ):
+        for event in rows:
+            told = reversal(event.outcome) if event.kind == FinalEvent.Kind.REVERSED else event.kind
+            counted[(event.transfer_id, event.log_id), told] += 1
+    return counted
 
 
-def _event(item: Stored, kind: FinalEvent.Kind, key: str) -> FinalEvent:
+def reversal(kind: str) -> str:
+    """What the taking back of an event of `kind` is counted as."""
+    return f"{FinalEvent.Kind.REVERSED.value} {kind.split(' ', maxsplit=1)[0]}"
+
+
+def _event(item: Stored, kind: FinalEvent.Kind, key: str, again: int) -> FinalEvent:
     return FinalEvent(
         kind=kind,
         key=key,
+        outcome=f"again {again}" if again else "",
         transfer=item.row if isinstance(item.row, TokenTransfer) else None,
         log=item.row if isinstance(item.row, ContractLog) else None,
         block_number=item.block.number,
@@ -149,22 +175,35 @@ def _event(item: Stored, kind: FinalEvent.Kind, key: str) -> FinalEvent:
 
 
 def _apply_to_token(entry: Observed) -> None:
-    """A token's own final events switch its flags: paused, and intake stopped for good when deprecated."""
+    """A token's own final events switch its flags: paused, and intake stopped for good when deprecated.
+
+    What its owner did to it or to one of our addresses is told to a human as well.
+    """
     if entry.token is None or entry.transfer is not None:
         return
+    what, log = entry.log.topic0, entry.log
     changes = {
         events.PAUSE: {"paused": True},
         events.UNPAUSE: {"paused": False},
         events.DEPRECATE: {"deprecated": True, "enabled": False},
-    }.get(entry.log.topic0)
+    }.get(what)
     if changes:
         Token.objects.filter(pk=entry.token.pk).update(**changes)
+    kind = _TOKEN_ALARMS.get(what)
+    if kind:
+        about = events.account_of(log) or entry.token.address
+        raise_alarm(entry.token.network, kind, about, f"{entry.token.symbol}, {log.tx_hash}")
+    healed = _TOKEN_HEALED.get(what)
+    if healed:
+        resolve_alarm(entry.token.network, healed, events.account_of(log) or entry.token.address)
 
 
 def touched_at(read: RangeRead) -> set[tuple[int, str]]:
     """(token, watched address) pairs whose balance the range changed."""
     pairs = set()
     for entry in read.observed:
+        if entry.token and entry.log.topic0 == events.DESTROYED:
+            pairs.add((entry.token.pk, events.account_of(entry.log) or ""))
         if entry.transfer and entry.token:
             sides = ((entry.transfer.source, entry.key_out), (entry.transfer.recipient, entry.key_in))
             pairs |= {(entry.token.pk, account) for account, key in sides if key}

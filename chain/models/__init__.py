@@ -1,6 +1,6 @@
 """Tables of the chain engine; see `chain.services` for their only writers."""
 
-from chain.models.networks import Network, Provider, Token
+from chain.models.networks import Breaker, DeployedContract, Network, Provider, Token
 from chain.models.operations import Alarm
 from chain.models.reading import (
     Block,
@@ -11,6 +11,7 @@ from chain.models.reading import (
     Reorg,
     ScanCoverage,
     ScanCursor,
+    SecondPass,
     TokenTransfer,
     TransferInclusion,
     WatchedAddress,
@@ -21,8 +22,10 @@ __all__ = [
     "Alarm",
     "Attempt",
     "Block",
+    "Breaker",
     "Call",
     "ContractLog",
+    "DeployedContract",
     "FinalEvent",
     "FinalSequence",
     "LogInclusion",
@@ -31,6 +34,7 @@ __all__ = [
     "Reorg",
     "ScanCoverage",
     "ScanCursor",
+    "SecondPass",
     "Sender",
     "Token",
     "TokenTransfer",

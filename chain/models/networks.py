@@ -6,6 +6,7 @@ from django.db import models
 
 from core.fields import AddressField, BaseUnitsField, HashField
 from core.money import Amount, Unit
+from core.states import append_only
 
 GWEI = 10**9
 
@@ -28,6 +29,12 @@ class Network(models.Model):
     finality_depth = models.PositiveIntegerField(default=0)
     block_time = models.PositiveIntegerField(default=12)
     start_block = models.PositiveBigIntegerField(default=0)
+    quorum = models.PositiveSmallIntegerField(
+        default=0, help_text="providers that must agree before money is credited; 0: by how many there are"
+    )
+    second_pass_after = models.PositiveIntegerField(
+        default=6 * 3600, help_text="seconds after which a final range is read again by another provider"
+    )
 
     legacy_fees = models.BooleanField(default=False)
     tip_floor = BaseUnitsField(default=GWEI // 10)
@@ -35,6 +42,19 @@ class Network(models.Model):
     max_fee_cap = BaseUnitsField(default=300 * GWEI, help_text="wei per gas, never signed above")
     cost_cap = BaseUnitsField(default=10**17, help_text="wei per transaction, never signed above")
     market_multiple_cap = models.PositiveIntegerField(default=10)
+    urgent_factor = models.PositiveSmallIntegerField(
+        default=4, help_text="work with a deadline on the chain may cost so many times the caps"
+    )
+    gas_budget_day = BaseUnitsField(
+        default=0,
+        help_text="wei that all payouts of 24 hours may cost; 0 for no limit; deadline work is exempt",
+    )
+    batch_seconds = models.PositiveIntegerField(
+        default=20, help_text="a payout waits at most so long to share a transaction with others"
+    )
+    extra_gas = models.PositiveIntegerField(
+        default=0, help_text="gas that every transaction pays here for another chain, on top of its own"
+    )
     resend_after = models.PositiveIntegerField(default=15)
     bump_after_blocks = models.PositiveIntegerField(default=3)
     bump_after_seconds = models.PositiveIntegerField(default=45)
@@ -46,19 +66,60 @@ class Network(models.Model):
         max_length=300, blank=True, default="", help_text="set: nothing is credited and nothing is paid out"
     )
 
+    recovering_since = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="set: the database was restored; nothing is signed until it caught up",
+    )
+    recovery_stable_since = models.DateTimeField(null=True, blank=True)
+    recovery_wait_seconds = models.PositiveIntegerField(default=7200)
+
     def __str__(self) -> str:
         return self.name
 
 
+class DeployedContract(models.Model):
+    """A contract of ours on one network beside `Escrow`: a worker starts only where its code stands."""
+
+    network = models.ForeignKey(Network, on_delete=models.PROTECT, related_name="contracts")
+    name = models.CharField(max_length=40)
+    address = AddressField()
+    code_hash = HashField()
+    created = models.DateTimeField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["network", "address"], name="contract_once_per_network")
+        ]
+        triggers: ClassVar = append_only()
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.address}"
+
+
 class Provider(models.Model):
-    """A JSON-RPC node. The lowest `priority` is asked first; the next takes over when it fails."""
+    """A JSON-RPC node. The lowest `priority` is asked first; the next takes over when it fails.
+
+    What it did lately stands here too, so that every worker on every machine asks the fit ones first.
+    """
 
     network = models.ForeignKey(Network, on_delete=models.PROTECT, related_name="providers")
     url = models.CharField(max_length=500)
+    ws_url = models.CharField(max_length=500, blank=True, default="", help_text="tells new heads, if it can")
     priority = models.PositiveSmallIntegerField(default=0)
     enabled = models.BooleanField(default=True)
     final_number = models.PositiveBigIntegerField(
         default=0, help_text="the highest final block it ever named: it must not move back"
+    )
+    head_number = models.PositiveBigIntegerField(default=0, help_text="its head when last inspected")
+    seen_at = models.DateTimeField(null=True, blank=True, help_text="when it last passed an inspection")
+    lagging = models.BooleanField(default=False, help_text="its head trails what the others show")
+    errors = models.PositiveIntegerField(default=0, help_text="error budget: failures fill, answers drain")
+    last_error = models.CharField(max_length=120, blank=True, default="")
+    rests_until = models.DateTimeField(null=True, blank=True, help_text="asked only if no other answers")
+    demoted_at = models.DateTimeField(null=True, blank=True)
+    demoted_reason = models.CharField(
+        max_length=200, blank=True, default="", help_text="it withheld or forged: asked after all others"
     )
 
     class Meta:
@@ -71,6 +132,19 @@ class Provider(models.Model):
         from chain.rpc.transport import redacted
 
         return redacted(self.url)
+
+
+class Breaker(models.Model):
+    """Rest of a network whose nodes all failed: it delays only itself, and is probed ever more rarely."""
+
+    network = models.OneToOneField(
+        Network, on_delete=models.PROTECT, primary_key=True, related_name="breaker"
+    )
+    failures = models.PositiveIntegerField(default=0, help_text="rounds in a row without any usable answer")
+    open_until = models.DateTimeField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return f"{self.failures} failures"
 
 
 class Token(models.Model):

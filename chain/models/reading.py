@@ -12,10 +12,16 @@ from core.states import append_only, never_deleted
 
 
 def _final_once() -> pgtrigger.Trigger:
-    """The final block of an observation is set once and never changed."""
-    return pgtrigger.Protect(
+    """The final block of an observation is set once, and taken back only when that block lost its place."""
+    return pgtrigger.Trigger(
         name="final_once",
+        when=pgtrigger.Before,
         operation=pgtrigger.Update,
+        func=(
+            "IF EXISTS (SELECT 1 FROM chain_block WHERE id = OLD.final_block_id AND canonical) THEN "
+            "RAISE EXCEPTION 'what is final is never rewritten (table %)', TG_TABLE_NAME; "
+            "END IF; RETURN NEW;"
+        ),
         condition=pgtrigger.Condition(
             "OLD.final_block_id IS NOT NULL AND OLD.final_block_id IS DISTINCT FROM NEW.final_block_id"
         ),
@@ -60,12 +66,20 @@ class WatchedAddress(models.Model):
     caught_up = models.BooleanField(
         default=False, help_text="the blocks between from_block and the cursor at that time were read"
     )
+    since_version = models.PositiveBigIntegerField(
+        default=0, help_text="version of the safe cursor that first covers it; what is newer is found by it"
+    )
     created_at = models.DateTimeField()
 
     class Meta:
         constraints: ClassVar = [models.UniqueConstraint(fields=["network", "address"], name="watched_once")]
         indexes: ClassVar = [
-            models.Index(fields=["network"], condition=models.Q(caught_up=False), name="watched_behind")
+            models.Index(fields=["network"], condition=models.Q(caught_up=False), name="watched_behind"),
+            models.Index(
+                fields=["network", "since_version", "id"],
+                condition=models.Q(caught_up=True),
+                name="watched_since",
+            ),
         ]
         triggers: ClassVar = [
             *never_deleted(),
@@ -194,9 +208,10 @@ class ScanCursor(models.Model):
     class Lane(models.TextChoices):
         HEAD = "head"
         SAFE = "safe"
+        SECOND = "second"
 
     network = models.ForeignKey(Network, on_delete=models.PROTECT, related_name="cursors")
-    lane = models.CharField(max_length=4, choices=Lane.choices)
+    lane = models.CharField(max_length=8, choices=Lane.choices)
     number = models.PositiveBigIntegerField()
     hash = HashField()
     timestamp = models.DateTimeField()
@@ -221,18 +236,41 @@ class ScanCursor(models.Model):
 
 
 class ScanCoverage(models.Model):
-    """A range of final blocks that was read, by whom, and the hash it ended with."""
+    """A range of final blocks that was read, by whom, who agreed, and the hash it ended with."""
 
     network = models.ForeignKey(Network, on_delete=models.PROTECT, related_name="coverage")
     provider = models.ForeignKey(Provider, on_delete=models.PROTECT, related_name="+")
     from_number = models.PositiveBigIntegerField()
     to_number = models.PositiveBigIntegerField()
     end_hash = HashField()
+    digest = HashField(blank=True, default="", help_text="of everything in it that concerned us")
+    witnesses = models.JSONField(default=list, help_text="providers that gave the same digest")
     created_at = models.DateTimeField()
 
     class Meta:
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["network", "from_number"], name="coverage_once")
+        ]
+        triggers: ClassVar = append_only()
+
+    def __str__(self) -> str:
+        return f"{self.from_number}..{self.to_number}"
+
+
+class SecondPass(models.Model):
+    """A final range read again, hours later and by another provider where there is one."""
+
+    network = models.ForeignKey(Network, on_delete=models.PROTECT, related_name="second_passes")
+    provider = models.ForeignKey(Provider, on_delete=models.PROTECT, related_name="+")
+    from_number = models.PositiveBigIntegerField()
+    to_number = models.PositiveBigIntegerField()
+    late = models.PositiveIntegerField(help_text="final events that only this reading found")
+    unconfirmed = models.PositiveIntegerField(help_text="final events that this reading did not show")
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["network", "from_number"], name="second_pass_once")
         ]
         triggers: ClassVar = append_only()
 
@@ -273,6 +311,9 @@ class FinalEvent(models.Model):
 
     `transfer_in` / `transfer_out`: `transfer` and the watched `key`. `log`: `log`, a log of the escrow
     contract. `token`: `log`, an alarming event of the token itself. `call`: `call`, `outcome`, `reason`.
+    `reversed`: what an earlier event of the kind in `outcome` told is not true any more, because a person
+    accepted that the chain left its own final blocks; `transfer` or `log`, and `key`, are those of it. When
+    it becomes final once more, an event of the first kind follows, with an outcome that begins with `again`.
     """
 
     class Kind(models.TextChoices):
@@ -281,6 +322,7 @@ class FinalEvent(models.Model):
         TRANSFER_IN = "transfer_in"
         TRANSFER_OUT = "transfer_out"
         CALL = "call"
+        REVERSED = "reversed"
 
     network = models.ForeignKey(Network, on_delete=models.PROTECT, related_name="final_events")
     seq = models.PositiveBigIntegerField()
@@ -298,7 +340,7 @@ class FinalEvent(models.Model):
     call = models.ForeignKey(
         Call, null=True, blank=True, on_delete=models.PROTECT, related_name="final_events"
     )
-    outcome = models.CharField(max_length=12, blank=True, default="")
+    outcome = models.CharField(max_length=20, blank=True, default="")
     reason = models.CharField(max_length=300, blank=True, default="")
     created_at = models.DateTimeField()
 
@@ -306,10 +348,11 @@ class FinalEvent(models.Model):
         ordering: ClassVar = ["network", "seq"]
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["network", "seq"], name="final_event_seq"),
-            models.UniqueConstraint(fields=["transfer", "kind"], name="final_event_transfer_once"),
-            models.UniqueConstraint(fields=["log"], name="final_event_log_once"),
+            models.UniqueConstraint(fields=["transfer", "kind", "outcome"], name="final_event_transfer_once"),
+            models.UniqueConstraint(fields=["log", "kind", "outcome"], name="final_event_log_once"),
             models.UniqueConstraint(fields=["call", "outcome"], name="final_event_call_once"),
         ]
+        indexes: ClassVar = [models.Index(fields=["network", "block_number"], name="final_event_block")]
         triggers: ClassVar = append_only()
 
     def __str__(self) -> str:

@@ -27,7 +27,11 @@ class Sender(models.Model):
     class Meta:
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["network", "address"], name="sender_address_once"),
-            models.UniqueConstraint(fields=["network", "purpose"], name="sender_purpose_once"),
+            models.UniqueConstraint(
+                fields=["network", "purpose"],
+                condition=models.Q(state="active"),
+                name="one_active_sender_per_purpose",
+            ),
         ]
         triggers: ClassVar = [
             *state_guards(states.SENDER),
@@ -44,6 +48,11 @@ class Sender(models.Model):
     @transition(field=state, source=states.SENDER.sources("frozen"), target="frozen")
     def freeze(self, reason: str) -> None:
         """Nothing more is signed with this key."""
+        self.reason = reason
+
+    @transition(field=state, source=states.SENDER.sources("retiring"), target="retiring")
+    def retire(self, reason: str) -> None:
+        """Another key takes its purpose; what it has sent is followed to its end."""
         self.reason = reason
 
     @transition(field=state, source=states.SENDER.sources("active"), target="active")
@@ -82,7 +91,8 @@ class Transaction(models.Model):
                 fields=["sender", "nonce"],
                 condition=models.Q(state__in=states.OPEN_TRANSACTIONS),
                 name="transaction_open",
-            )
+            ),
+            models.Index(fields=["sender", "created_at"], name="transaction_spent"),
         ]
         triggers: ClassVar = [
             *state_guards(states.TRANSACTION),
@@ -132,6 +142,7 @@ class Attempt(models.Model):
         ORIGINAL = "original"
         BUMP = "bump"
         CANCEL = "cancel"
+        ADOPTED = "adopted", "found on the chain after a restore"
 
     transaction = models.ForeignKey(Transaction, on_delete=models.PROTECT, related_name="attempts")
     sequence = models.PositiveIntegerField()
@@ -181,6 +192,9 @@ class Call(models.Model):
     data = models.BinaryField()
     gas_limit = models.PositiveBigIntegerField()
     expected = models.JSONField(default=list)
+    batchable = models.BooleanField(
+        default=False, help_text="its target takes a batch, and it may wait a little to share one"
+    )
     must_be_final_by = models.DateTimeField(null=True, blank=True)
     not_before = models.DateTimeField(null=True, blank=True)
     held = models.BooleanField(default=False, help_text="not signed until whoever ordered it lets it go")
@@ -212,7 +226,7 @@ class Call(models.Model):
                 name="request_fixed",
                 fields=[
                     "id", "network", "purpose", "idempotency_key", "request_hash", "group", "target", "data",
-                    "gas_limit", "expected", "replaces", "created_at",
+                    "gas_limit", "expected", "batchable", "replaces", "created_at",
                 ],
             ),
             pgtrigger.Protect(

@@ -9,7 +9,14 @@ class RpcError(Exception):
 
 
 class Unreachable(RpcError):
-    """Timeout, refused connection, HTTP error, rate limit: nothing is known about what the node did."""
+    """Timeout, refused connection, HTTP error, rate limit: nothing is known about what the node did.
+
+    `slow`: it took the whole timeout to know so little.
+    """
+
+    def __init__(self, message: str = "", *, slow: bool = False) -> None:
+        super().__init__(message)
+        self.slow = slow
 
 
 class SilentOnRange(Unreachable):

@@ -49,7 +49,7 @@ def call(url: str, method: str, params: list[Any]) -> Any:
     except requests.HTTPError as error:
         answer = _body_of(error)
     except (requests.RequestException, OSError) as error:
-        raise Unreachable(type(error).__name__) from None
+        raise _unreachable(error) from None
     except ValueError:
         raise BadAnswer("not JSON") from None
     return _result(method, answer)
@@ -75,7 +75,7 @@ def _batch(url: str, asked: list[Request]) -> list[Any]:
     except requests.HTTPError as error:
         answers = _body_of(error)
     except (requests.RequestException, OSError) as error:
-        raise Unreachable(type(error).__name__) from None
+        raise _unreachable(error) from None
     except (ValueError, KeyError, TypeError, AttributeError):
         raise BadAnswer("not a JSON-RPC batch") from None
     if not isinstance(answers, list):
@@ -84,6 +84,10 @@ def _batch(url: str, asked: list[Request]) -> list[Any]:
     if len(answers) != len(asked) or len({str(answer.get("id")) for answer in answers}) != len(asked):
         raise BadAnswer("answers of a batch are missing")
     return [_result_or_error(method, answer) for (method, _), answer in zip(asked, answers, strict=True)]
+
+
+def _unreachable(error: Exception) -> Unreachable:
+    return Unreachable(type(error).__name__, slow=isinstance(error, requests.Timeout))
 
 
 def _body_of(error: requests.HTTPError) -> Any:

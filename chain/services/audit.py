@@ -44,7 +44,7 @@ def _pairs(network: Network) -> Iterator[list[Pair]]:
 
 
 def _differing(network: Network, pairs: list[Pair], number: int) -> list[Pair]:
-    found = pool.run(network, lambda rpc: balances(rpc, pairs, number))
+    found = pool.read(network, lambda rpc: balances(rpc, pairs, number))
     known = known_balances(pairs, number)
     return [pair for pair in pairs if pair in found and found[pair] != known[pair]]
 

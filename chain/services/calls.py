@@ -57,14 +57,15 @@ def order_call(
     not_before: datetime | None = None,
     held: bool = False,
     replaces: Call | None = None,
+    batchable: bool = False,
 ) -> Call:
     """Order one effect, once. Runs in the caller's transaction, with the state change that orders it.
 
     The same `key` with the same request returns the call that is there; with another request it raises
     `Conflict`. `expected` may not be empty: without an expected log nothing proves the effect. `replaces`
     names a failed call whose retry this is; a call can be replaced once. `gas_limit` is exactly what will
-    be simulated and signed. A `held` call is not signed before `set_held` lets it go. After the commit a
-    worker is rung.
+    be simulated and signed. A `held` call is not signed before `set_held` lets it go. A `batchable` one goes
+    to a target with `batch(bytes[])` and may wait for company. After the commit a worker is rung.
     """
     if not transaction.get_connection().in_atomic_block:
         raise RuntimeError("a call is ordered in the transaction of the state change that wants it")
@@ -91,6 +92,7 @@ def order_call(
             "held": held,
             "next_try_at": max(now, not_before) if not_before else now,
             "replaces": replaces,
+            "batchable": batchable,
             "created_at": now,
         },
     )

@@ -1,11 +1,12 @@
-"""Putting the contracts on a network of our own, and finding them on any other."""
+"""Putting the contracts on a network, and finding them there."""
 
-from eth_utils.crypto import keccak
+from datetime import timedelta
 
-from chain.models import Network
+from chain.models import Network, Sender
 from chain.rpc import pool
 from chain.rpc.client import Rpc
 from chain.rpc.errors import BadAnswer
+from chain.services import keyless
 from chain.services.networks import UnfitNode
 from contracts.artifacts import (
     ESCROW_ADDRESS,
@@ -19,28 +20,64 @@ _GAS = 12_000_000
 FUNDS = 100 * 10**18  # wei given to a sender on a local network
 
 
-def deploy(network: Network) -> list[str]:
-    """Make sure that the escrow contract is there; records its address and code hash. Idempotent.
+def missing(network: Network) -> list[Deployment]:
+    """What is not on the network yet, on a local one with the test token.
 
-    On a local network what is missing is deployed, the test token too. Elsewhere anyone may deploy
-    beforehand: nothing is sent here, and missing or other code raises `UnfitNode`.
+    Raises `UnfitNode` when other code stands at an address of ours, `CanNotDeploy` when something is missing
+    and the keyless deployer, which alone can put it there, is missing too.
     """
-    wanted = deploy_transactions() + ([deploy_test_token()] if network.is_local else [])
-    lines = pool.run(network, lambda rpc: [_ensure(rpc, deployment) for deployment in wanted])
-    network.escrow_contract = ESCROW_ADDRESS
-    network.escrow_code_hash = "0x" + expected_runtime_hashes()[ESCROW_ADDRESS].hex()
+
+    def look(rpc: Rpc) -> list[Deployment]:
+        absent = [deployment for deployment in _wanted(network) if not keyless.is_there(rpc, deployment)]
+        if absent:
+            keyless.require_deployer(rpc)
+        return absent
+
+    return pool.run(network, look)
+
+
+def deploy(
+    network: Network, sender: Sender | None = None, *, patience: timedelta = keyless.PATIENCE
+) -> list[str]:
+    """Make sure that the contracts are there; records address and code hash. Returns a sentence for each.
+
+    Idempotent: what is there is only verified, and then nothing is sent. On a local network the node's own
+    account deploys what is missing; elsewhere `sender` does, who pays the gas. Raises `CanNotDeploy` with
+    what to do when that is not possible (also without a `sender`), `UnfitNode` when other code stands there.
+    """
+    for deployment in missing(network):
+        if network.is_local:
+            _deploy_unlocked(network, deployment)
+        elif sender is not None:
+            keyless.deploy(network, sender, deployment, patience)
+    if absent := missing(network):
+        names = ", ".join(f"{deployment.name} ({deployment.address})" for deployment in absent)
+        raise keyless.CanNotDeploy(f"not on {network.name} yet: {names}")
+    _record(network)
+    return [_describe(deployment) for deployment in _wanted(network)]
+
+
+def _deploy_unlocked(network: Network, deployment: Deployment) -> None:
+    pool.run(network, lambda rpc: send_unlocked(rpc, deployment.to, deployment.data))
+
+
+def _wanted(network: Network) -> list[Deployment]:
+    return deploy_transactions() + ([deploy_test_token()] if network.is_local else [])
+
+
+def _record(network: Network) -> None:
+    code_hash = "0x" + expected_runtime_hashes()[ESCROW_ADDRESS].hex()
+    if (network.escrow_contract, network.escrow_code_hash) == (ESCROW_ADDRESS, code_hash):
+        return
+    network.escrow_contract, network.escrow_code_hash = ESCROW_ADDRESS, code_hash
     network.save(update_fields=["escrow_contract", "escrow_code_hash"])
-    return lines
 
 
-def _ensure(rpc: Rpc, deployment: Deployment) -> str:
-    code = rpc.code(deployment.address)
-    if not code and rpc.network.is_local:
-        send_unlocked(rpc, deployment.to, deployment.data)
-        code = rpc.code(deployment.address)
-    if keccak(code) != deployment.runtime_hash:
-        raise UnfitNode(f"{deployment.name} is not at {deployment.address} on {rpc.network.name}")
-    return f"{deployment.name} at {deployment.address}"
+def _describe(deployment: Deployment) -> str:
+    return (
+        f"{deployment.name} at {deployment.address}, init code 0x{deployment.init_code_hash.hex()}, "
+        f"code 0x{deployment.runtime_hash.hex()}"
+    )
 
 
 def send_unlocked(rpc: Rpc, to: str, data: bytes = b"", value: int = 0) -> None:

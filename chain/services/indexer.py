@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from chain.indexer import head, safe
+from chain.indexer import again, head, safe
 from chain.models import Alarm, Network, Reorg
 from chain.rpc.errors import AllProvidersFailed, FinalConflict
 from chain.selectors import final_head
@@ -63,6 +63,25 @@ def _read_final(network: Network) -> bool:
 def read_all(network: Network) -> bool:
     """`step` until there is nothing new; True if the turn ended before: a fast chain starves no duty."""
     return all(step(network) for _ in range(_ROUNDS))
+
+
+def read_again_once(network: Network) -> bool:
+    """The second pass over the next range that is old enough; True if there may be more.
+
+    Blocks that are others now halt the network, as in the first pass.
+    """
+    if network.halted_reason:
+        return False
+    try:
+        return again.step(network)
+    except AllProvidersFailed as error:
+        _explain(network, error)
+        raise
+
+
+def read_again(network: Network) -> bool:
+    """`read_again_once` until nothing is due; True if the turn ended before."""
+    return all(read_again_once(network) for _ in range(_ROUNDS))
 
 
 def _explain(network: Network, error: AllProvidersFailed) -> None:

@@ -1,18 +1,23 @@
 """Networks as they are configured, and whether a node really is what the configuration says."""
 
+from datetime import timedelta
+
+from django.conf import settings
 from eth_utils.crypto import keccak
 
 from chain.models import Network, Provider, Sender, Token
 from chain.rpc import pool
 from chain.rpc.client import Rpc
-from chain.rpc.errors import AllProvidersFailed, RpcError
-from chain.services.alarms import resolve_alarm
+from chain.rpc.errors import AllProvidersFailed, NodeError, RpcError
+from chain.services.alarms import raise_alarm, resolve_alarm
 from contracts.artifacts import ESCROW_ADDRESS, VAULT_CODE_ADDRESS, expected_runtime_hashes
 
 LOCAL_CHAIN_ID = 31337
 LOCAL_FEES = {"tip_floor": 10**9, "resend_after": 5, "bump_after_seconds": 10}
 # A young chain may have one block that is both newest and final.
 _YOUNG = 8
+# One provider of each network must keep the state of so long ago.
+STATE_KEPT = timedelta(hours=48)
 _verified: set[tuple[int, str]] = set()
 
 
@@ -29,11 +34,13 @@ def local_network(url: str) -> Network:
             "chain_id": LOCAL_CHAIN_ID,
             "is_local": True,
             "block_time": 1,
+            "batch_seconds": 0,
             **LOCAL_FEES,
         },
     )
     Provider.objects.filter(network=network).exclude(url=url).update(enabled=False)
-    Provider.objects.update_or_create(network=network, url=url, defaults={"enabled": True})
+    facts = {"enabled": True, "ws_url": url.replace("http", "ws", 1)}
+    Provider.objects.update_or_create(network=network, url=url, defaults=facts)
     return network
 
 
@@ -47,9 +54,15 @@ def register_token(network: Network, address: str, symbol: str, decimals: int, m
     return token
 
 
+def sender_of(network: Network, purpose: str) -> Sender | None:
+    """The sender that carries this purpose now, active or frozen; not one that another took over from."""
+    rows = Sender.objects.filter(network=network, purpose=purpose).exclude(state="retiring")
+    return rows.order_by("-pk").first()
+
+
 def register_sender(network: Network, purpose: str, address: str, key_ref: str) -> Sender:
     """The sender of `purpose`, made if missing; its line of nonces starts where the chain is."""
-    known = Sender.objects.filter(network=network, purpose=purpose).first()
+    known = sender_of(network, purpose)
     if known:
         return known
     nonce = pool.run(network, lambda rpc: rpc.nonce(address, "pending"))
@@ -58,26 +71,61 @@ def register_sender(network: Network, purpose: str, address: str, key_ref: str) 
     )
 
 
+def refuse_demo(network: Network) -> None:
+    """Raise `UnfitNode` where the demo's settings meet a real network: their keys protect nothing."""
+    if settings.DEMO and not network.is_local:
+        raise UnfitNode(
+            f"{network.name} is no local chain, and these are the demo's settings, whose passwords everybody "
+            "knows. Set DJANGO_SETTINGS_MODULE=escrow_platform.settings.production."
+        )
+
+
 def verify(network: Network) -> list[str]:
     """What every enabled provider was found to be, one sentence each.
 
-    Raises `UnfitNode` for a wrong chain id, for code at the escrow contract or behind its vaults that is
-    not the configured one, or for a finality tag that is missing or never trails the head. A provider
-    that does not answer is only named, unless none does.
+    Raises `UnfitNode` for a real network under the demo's settings, for a wrong chain id, for code at the
+    escrow contract, behind its vaults or at another contract of ours that is not the configured one, or
+    for a finality tag that is missing or never trails the head. A provider that does not answer is only
+    named, unless none does.
     """
-    lines, alive = [], 0
+    refuse_demo(network)
+    lines, alive, keeps = [], 0, False
     for provider in pool.providers(network):
         rpc = Rpc(network, provider)
         try:
             lines.append(_inspect(rpc))
             alive += 1
+            keeps = keeps or _keeps_state(rpc)
         except AllProvidersFailed:
             raise
         except RpcError as error:
             lines.append(f"{rpc}: {type(error).__name__}: {error}")
     if not alive:
         raise UnfitNode(f"no provider of {network.name} is fit: " + "; ".join(lines or ["none is enabled"]))
+    _report_state(network, keeps)
     return lines
+
+
+def _keeps_state(rpc: Rpc) -> bool:
+    """Whether the node still answers about the balances of two days ago: reconciling needs one that does.
+
+    A chain of our own forgets early, and need not remember.
+    """
+    if rpc.network.is_local:
+        return True
+    ago = int(STATE_KEPT.total_seconds()) // max(1, rpc.network.block_time)
+    try:
+        rpc.balance(rpc.network.escrow_contract, max(0, rpc.heads().final.number - ago))
+    except NodeError:
+        return False
+    return True
+
+
+def _report_state(network: Network, keeps: bool) -> None:
+    if keeps:
+        resolve_alarm(network, "state_not_kept")
+    else:
+        raise_alarm(network, "state_not_kept", detail=f"no provider answers about {STATE_KEPT} ago")
 
 
 def _inspect(rpc: Rpc) -> str:
@@ -96,6 +144,7 @@ def _check_code(rpc: Rpc) -> None:
     expected = {network.escrow_contract: network.escrow_code_hash}
     if network.escrow_contract == ESCROW_ADDRESS:
         expected[VAULT_CODE_ADDRESS] = "0x" + expected_runtime_hashes()[VAULT_CODE_ADDRESS].hex()
+    expected |= dict(network.contracts.values_list("address", "code_hash"))
     for address, wanted in expected.items():
         if "0x" + keccak(rpc.code(address)).hex() != wanted:
             raise UnfitNode(f"the code at {address} is not the one that is configured")

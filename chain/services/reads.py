@@ -28,7 +28,7 @@ def token_balances(network: Network, pairs: Sequence[tuple[str, str]], block_has
     def read(rpc: Rpc) -> list[int]:
         return [_balance(rpc, token, holder, block_hash) for token, holder in pairs]
 
-    return pool.run(network, read) if pairs else []
+    return pool.read(network, read) if pairs else []
 
 
 def _balance(rpc: Rpc, token: str, holder: str, block_hash: str) -> int:

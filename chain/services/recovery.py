@@ -4,13 +4,15 @@ from collections.abc import Mapping
 
 from django.db import transaction
 
-from chain.models import Network, Sender, Transaction
+from chain.models import Attempt, Network, Sender, Transaction
 from chain.rpc import pool
 from chain.rpc.client import Rpc
 from chain.rpc.errors import FinalConflict, RpcError
 from chain.selectors import final_head
 from chain.services.alarms import resolve_alarm
-from chain.states import OPEN_TRANSACTIONS
+from chain.states import OPEN_TRANSACTIONS, UNMINED_TRANSACTIONS
+from chain.txm import bump
+from chain.txm.fees import FeeCapReached
 from core import audit, transitions
 from core.actors import Actor
 from core.errors import Conflict, Invalid
@@ -83,6 +85,56 @@ def thaw_sender(*, sender: Sender, reason: str, acting: Actor) -> Sender:
         _note("sender.thawed", locked.address, acting, data)
         resolve_alarm(sender.network, "sender_frozen", locked.address)
     return locked
+
+
+def replace_sender(*, old: Sender, address: str, key_ref: str, reason: str, acting: Actor) -> Sender:
+    """Another key takes a sender's purpose, with its own line of nonces. Never inside a transaction.
+
+    What waits is carried by the new one; what the old one has sent is followed to its end. Raises `Invalid`
+    without a reason, `Conflict` if the old one was replaced already.
+    """
+    _need_reason(reason)
+    nonce = pool.run(old.network, lambda rpc: rpc.nonce(address, "pending"))
+    with transaction.atomic():
+        locked = Sender.objects.select_for_update().get(pk=old.pk)
+        source = locked.state
+        if source == "retiring":
+            raise Conflict("sender_replaced", "Another key has taken this purpose already.")
+        locked.retire(reason[:300])
+        locked.save(update_fields=["state", "reason"])
+        transitions.record(locked, source=source, target="retiring", actor=acting, why=reason)
+        new = Sender.objects.create(
+            network=old.network, purpose=old.purpose, address=address, key_ref=key_ref, next_nonce=nonce
+        )
+        transitions.record(new, source="", target="active", actor=acting, why=reason)
+        _note("sender.replaced", locked.address, acting, {"reason": reason, "by": address})
+        resolve_alarm(old.network, "sender_frozen", locked.address)
+    return new
+
+
+def cancel_transaction(*, row: Transaction, reason: str, acting: Actor) -> Attempt:
+    """Give up what an unmined transaction wanted, by a transfer of nothing on the same nonce.
+
+    Whichever is mined decides: the call fails as cancelled, or is done after all. Never inside a
+    transaction. Raises `Invalid` without a reason, `Conflict` when it is mined by now, waits behind a lower
+    nonce, or the fee caps allow no higher offer.
+    """
+    _need_reason(reason)
+    lower = Transaction.objects.filter(sender=row.sender, nonce__lt=row.nonce, state__in=UNMINED_TRANSACTIONS)
+    if lower.exists():
+        raise Conflict(
+            "lower_nonce_open", "A lower nonce of this sender is not mined yet; deal with that first."
+        )
+    try:
+        attempt = bump.replace(row.sender.network, row, cancel=True)
+    except bump.MovedOn:
+        raise Conflict(
+            "transaction_moved_on", "This transaction is mined or was replaced just now."
+        ) from None
+    except FeeCapReached as error:
+        raise Conflict("fee_cap", f"The fee caps of the network allow no higher offer: {error}") from None
+    _note("transaction.cancel_signed", str(row), acting, {"reason": reason, "hash": attempt.hash})
+    return attempt
 
 
 def _nonces(rpc: Rpc, sender: Sender) -> tuple[int, int]:

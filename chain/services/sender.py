@@ -6,6 +6,7 @@ from django.db.models import DateTimeField, Exists, ExpressionWrapper, F, OuterR
 
 from chain.models import Alarm, Call, Network, Sender
 from chain.rpc.errors import RpcError
+from chain.services import restore
 from chain.services.alarms import raise_alarm, resolve_alarm
 from chain.signing import SIGNER_FAILURES
 from chain.txm import assign, broadcast, bump, confirm
@@ -96,7 +97,7 @@ def send_due(network: Network) -> int:
 def confirm_due(network: Network) -> int:
     """Follow receipts, close what is final, bump what waited too long; returns how many changed."""
     _warn_of_margins(network)
-    changed = confirm.confirm(network)
+    changed = confirm.confirm(network) + int(restore.recover(network))
     if not _halted(network):
         changed += _for_each(network, _senders(network), bump.bump_sender)
     return changed

@@ -1,5 +1,6 @@
 """A nonce for a call: simulated, signed, stored, and only then known to anyone."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,7 +16,7 @@ from chain.rpc.client import Rpc
 from chain.rpc.errors import Reverted, RpcError
 from chain.selectors import final_head
 from chain.services.alarms import raise_alarm, resolve_alarm
-from chain.txm import outcome
+from chain.txm import batching, outcome
 from chain.txm.fees import FeeCapReached, Fees, Market, fee_fields, first_offer, read_market
 from core import clock, crashpoints, transitions
 from core.actors import SYSTEM
@@ -26,7 +27,10 @@ LONGEST_PAUSE = timedelta(seconds=60)
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What one node said about a sender and its due calls; `refusals` by call id."""
+    """What one node said about a sender and its due calls.
+
+    `nonce` is the first that is neither mined nor pending, `refusals` are by call id.
+    """
 
     market: Market
     balance: int
@@ -38,13 +42,17 @@ class Look:
 
 @dataclass(slots=True)
 class Round:
-    """One pass over a sender's due calls; `free` is the wei that no transaction in flight may still cost."""
+    """One pass over a sender's due calls.
+
+    `free` is the wei that no transaction in flight may still cost, `spent` what 24 hours may have cost.
+    """
 
     network: Network
     sender: Sender
     signer: signing.Signer
     look: Look
     free: int
+    spent: int
 
 
 def assign_sender(network: Network, sender: Sender) -> int:
@@ -60,11 +68,16 @@ def assign_sender(network: Network, sender: Sender) -> int:
     # Read again: a rival worker may have assigned, sent and seen mined what the node just counted.
     sender.refresh_from_db(fields=["next_nonce"])
     if look.nonce > sender.next_nonce:
-        outcome.freeze(sender, f"the chain is at nonce {look.nonce}, we are at {sender.next_nonce}")
+        why = f"{outcome.AHEAD} nonce {look.nonce - 1}, we signed up to {sender.next_nonce - 1}"
+        outcome.freeze(sender, why)
         return 0
     signer = signing.resolve(sender.key_ref)
-    now = Round(network, sender, signer, look, look.balance - _committed(sender))
-    return sum(_decide(now, call) for call in calls)
+    committed = _committed(sender)
+    now = Round(network, sender, signer, look, look.balance - committed, _spent(sender) + committed)
+    loads = batching.pack(network, [call for call in calls if _is_fit(now, call)])
+    if any(len(load.calls) > 1 for load in loads):
+        loads = pool.run(network, lambda rpc: batching.without_failing(rpc, sender, loads))
+    return sum(_decide(now, load) for load in loads)
 
 
 def due_calls(network: Network, sender: Sender) -> list[Call]:
@@ -85,7 +98,7 @@ def due_calls(network: Network, sender: Sender) -> list[Call]:
     chosen: dict[str, Call] = {}
     for call in rows[: 4 * max(free, 0)]:
         chosen.setdefault(call.group or call.pk, call)
-    return list(chosen.values())[: max(free, 0)]
+    return batching.ripe(network, list(chosen.values()))
 
 
 def _look(rpc: Rpc, sender: Sender, calls: list[Call]) -> Look:
@@ -93,10 +106,11 @@ def _look(rpc: Rpc, sender: Sender, calls: list[Call]) -> Look:
     requests: list[tuple[str, list[Any]]] = [
         ("eth_getBalance", [sender.address, "latest"]),
         ("eth_getTransactionCount", [sender.address, "latest"]),
-        *(simulation(sender, call, "pending") for call in calls),
+        ("eth_getTransactionCount", [sender.address, "pending"]),
+        *_simulations(sender, calls, "pending"),
     ]
-    balance, nonce, *answers = rpc.batch_or_errors(requests)
-    for answer in (balance, nonce):
+    balance, mined, pending, *answers = rpc.batch_or_errors(requests)
+    for answer in (balance, mined, pending):
         if isinstance(answer, RpcError):
             raise answer
     pairs = list(zip(calls, answers, strict=True))
@@ -105,7 +119,7 @@ def _look(rpc: Rpc, sender: Sender, calls: list[Call]) -> Look:
     return Look(
         market=read_market(rpc),
         balance=quantity(balance, "balance"),
-        nonce=quantity(nonce, "nonce"),
+        nonce=max(quantity(mined, "nonce"), quantity(pending, "pending nonce")),
         refusals=refusals,
         refused_finally=_refused_at(rpc, sender, [call for call in refused if _is_open(call, final)], final),
         unknown=frozenset(
@@ -127,46 +141,52 @@ def _refused_at(
     """Those that the final state refuses as well: no pending transaction of others is to blame."""
     if final is None or not calls:
         return frozenset()
-    answers = rpc.batch_or_errors([simulation(sender, call, hex(final[0])) for call in calls])
+    answers = rpc.batch_or_errors(_simulations(sender, calls, hex(final[0])))
     return frozenset(
         call.pk for call, answer in zip(calls, answers, strict=True) if isinstance(answer, Reverted)
     )
 
 
-def simulation(sender: Sender, call: Call, block: str) -> tuple[str, list[Any]]:
-    """The request that runs `call` with exactly the gas that will be signed."""
-    what = {
-        "from": sender.address,
-        "to": call.target,
-        "data": "0x" + bytes(call.data).hex(),
-        "gas": hex(call.gas_limit),
-    }
-    return "eth_call", [what, block]
+def _simulations(sender: Sender, calls: Sequence[Call], block: str) -> list[tuple[str, list[Any]]]:
+    """Each call alone, with exactly the gas that will be signed if it goes alone."""
+    loads = [batching.make_load(sender.network, [call]) for call in calls]
+    return [batching.simulation(sender, load, block) for load in loads]
 
 
-def _decide(now: Round, call: Call) -> int:
-    """1 if the call got a nonce; else it waits, or has failed, with the reason on it."""
-    network, look = now.network, now.look
+def _is_fit(now: Round, call: Call) -> bool:
+    """Whether a node ran the call without complaint; else it waits, or has failed, with the reason on it."""
+    look = now.look
     if call.pk in look.refusals:
-        _refused(network, call, look.refusals[call.pk], final=call.pk in look.refused_finally)
-        return 0
+        _refused(now.network, call, look.refusals[call.pk], final=call.pk in look.refused_finally)
+        return False
     if call.pk in look.unknown:
-        _postpone(call, "the node could not simulate it")
-        return 0
+        _postpone([call], "the node could not simulate it")
+        return False
+    return True
+
+
+def _decide(now: Round, load: batching.Load) -> int:
+    """1 if the load got a nonce; else it waits, with the reason on its calls."""
+    network = now.network
     try:
-        fees = first_offer(network, look.market, call.gas_limit)
+        fees = first_offer(network, now.look.market, load.gas, urgent=load.urgent)
     except FeeCapReached as error:
         raise_alarm(network, "fee_cap", now.sender.address, str(error))
-        _postpone(call, str(error))
+        _postpone(load.calls, str(error))
         return 0
-    cost = call.gas_limit * fees.max_fee
+    cost = load.gas * fees.max_fee
+    if network.gas_budget_day and not load.urgent and now.spent + cost > network.gas_budget_day:
+        raise_alarm(network, "gas_budget", now.sender.address, f"{now.spent} wei in 24 hours")
+        _postpone(load.calls, "the gas budget of the day is used up")
+        return 0
     if now.free < cost:
-        raise_alarm(network, "low_balance", now.sender.address, f"{look.balance} wei")
-        _postpone(call, "the sender's balance does not cover the gas")
+        raise_alarm(network, "low_balance", now.sender.address, f"{now.look.balance} wei")
+        _postpone(load.calls, "the sender's balance does not cover the gas")
         return 0
     resolve_alarm(network, "low_balance", now.sender.address)
-    assigned = _assign(now, call, fees)
+    assigned = _assign(now, load, fees)
     now.free -= cost if assigned else 0
+    now.spent += cost if assigned else 0
     return int(assigned)
 
 
@@ -179,23 +199,29 @@ def _committed(sender: Sender) -> int:
     return total
 
 
-def _assign(now: Round, call: Call, fees: Fees) -> bool:
-    """Lock sender, then call; take the nonce, sign, store, advance: all or nothing."""
+def _spent(sender: Sender) -> int:
+    """Wei of gas that the transactions of the last 24 hours cost."""
+    since = clock.now() - timedelta(days=1)
+    mined = Transaction.objects.filter(sender=sender, created_at__gt=since, gas_used__gt=0)
+    return sum(gas * price for gas, price in mined.values_list("gas_used", "gas_price"))
+
+
+def _assign(now: Round, load: batching.Load, fees: Fees) -> bool:
+    """Lock sender, then calls; take the nonce, sign, store, advance: all or nothing."""
     with transaction.atomic():
         locked = Sender.objects.select_for_update().get(pk=now.sender.pk)
         flight = Transaction.objects.filter(sender=locked, state__in=states.UNMINED_TRANSACTIONS).count()
         if locked.state != "active" or flight >= locked.in_flight_limit:
             return False
-        # Read again under the lock: it may have been held, or closed, since it was simulated.
-        wanted = Call.objects.select_for_update().filter(pk=call.pk, outcome="waiting", held=False).first()
-        if wanted is None:
+        wanted = _still_waiting(load)
+        if len(wanted) < len(load.calls):
             return False
         carrier = Transaction(
             sender=locked,
             nonce=locked.next_nonce,
-            target=wanted.target,
-            data=bytes(wanted.data),
-            gas_limit=wanted.gas_limit,
+            target=load.target,
+            data=load.data,
+            gas_limit=load.gas,
             created_at=clock.now(),
             next_send_at=clock.now(),
         )
@@ -203,11 +229,24 @@ def _assign(now: Round, call: Call, fees: Fees) -> bool:
         crashpoints.hit("assign:signed")
         carrier.save()
         store_attempt(carrier, Attempt.Purpose.ORIGINAL, fees, signed)
-        _hand_over(wanted, carrier)
+        transitions.record(carrier, source="", target="assigned", actor=SYSTEM, why=_label(wanted))
+        for call in wanted:
+            _hand_over(call, carrier)
         locked.next_nonce += 1
         locked.save(update_fields=["next_nonce"])
     crashpoints.hit("assign:committed")
     return True
+
+
+def _still_waiting(load: batching.Load) -> list[Call]:
+    """The calls of the load, locked in one order; fewer when one was held or closed since."""
+    keys = [call.pk for call in load.calls]
+    rows = Call.objects.select_for_update().filter(pk__in=keys, outcome="waiting", held=False)
+    return list(rows.order_by("pk"))
+
+
+def _label(calls: Sequence[Call]) -> str:
+    return calls[0].label if len(calls) == 1 else f"{len(calls)} calls"
 
 
 def _hand_over(call: Call, carrier: Transaction) -> None:
@@ -216,7 +255,6 @@ def _hand_over(call: Call, carrier: Transaction) -> None:
     call.reason = ""
     call.save(update_fields=["outcome", "transaction", "refusals", "reason"])
     transitions.record(call, source="waiting", target="sent", actor=SYSTEM, field="outcome")
-    transitions.record(carrier, source="", target="assigned", actor=SYSTEM, why=call.label)
 
 
 def tx_fields(network: Network, carrier: Transaction, fees: Fees) -> dict[str, Any]:
@@ -260,7 +298,7 @@ def _refused(network: Network, call: Call, error: Reverted, *, final: bool) -> N
     outcome.fail_unsent(network, call, reason)
 
 
-def _postpone(call: Call, reason: str) -> None:
-    Call.objects.filter(pk=call.pk, outcome="waiting").update(
+def _postpone(calls: Sequence[Call], reason: str) -> None:
+    Call.objects.filter(pk__in=[call.pk for call in calls], outcome="waiting").update(
         reason=reason[:300], next_try_at=clock.now() + timedelta(seconds=10)
     )

@@ -14,7 +14,7 @@ from chain.rpc.client import Heads, Rpc
 from chain.rpc.errors import BadAnswer, NodeError, RpcError
 from chain.selectors import final_head
 from chain.services.alarms import raise_alarm
-from chain.txm import outcome
+from chain.txm import adopt, outcome
 from core import clock, crashpoints, transitions
 from core.actors import CHAIN
 
@@ -205,6 +205,11 @@ def _consumed_by_other(network: Network, row: Transaction) -> bool:
             return False
     if foreign is None or foreign in hashes:
         return False
+    if network.recovering_since is not None:
+        # Signed by our key before the database was restored: ours, though we forgot it.
+        lost = pool.run(network, lambda rpc: adopt.read_signed(rpc, row.sender, foreign))
+        adopt.adopt_replacement(row, lost)
+        return True
     outcome.give_to_human(row, f"nonce {row.nonce} was used by {foreign}")
     return True
 

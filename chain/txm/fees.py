@@ -57,12 +57,15 @@ def _bounded(network: Network, tip: int) -> int:
     return min(max(tip, network.tip_floor), network.tip_ceiling)
 
 
-def first_offer(network: Network, market: Market, gas_limit: int) -> Fees:
-    """Fees of an original attempt; raises `FeeCapReached` when the market is above the caps."""
-    return _capped(network, market, gas_limit, market.offer())
+def first_offer(network: Network, market: Market, gas_limit: int, *, urgent: bool = False) -> Fees:
+    """Fees of an original attempt; raises `FeeCapReached` when the market is above the caps.
+
+    `urgent` work has a deadline on the chain, and higher caps.
+    """
+    return _capped(network, market, gas_limit, market.offer(), urgent)
 
 
-def bumped(network: Network, market: Market, gas_limit: int, last: Attempt) -> Fees:
+def bumped(network: Network, market: Market, gas_limit: int, last: Attempt, *, urgent: bool = False) -> Fees:
     """Fees that replace `last` everywhere: each at least ten per cent and one wei more, and the market's.
 
     Raises `FeeCapReached`: the highest attempt is then sent again and a human told.
@@ -72,16 +75,17 @@ def bumped(network: Network, market: Market, gas_limit: int, last: Attempt) -> F
     fee = max(offer.max_fee, _raised(last.max_fee), 2 * market.base_fee + tip)
     if network.legacy_fees:
         tip = fee = max(fee, tip)
-    return _capped(network, market, gas_limit, Fees(fee, tip))
+    return _capped(network, market, gas_limit, Fees(fee, tip), urgent)
 
 
 def _raised(value: int) -> int:
     return max(-(-value * 11 // 10), value + 1)
 
 
-def _capped(network: Network, market: Market, gas_limit: int, fees: Fees) -> Fees:
+def _capped(network: Network, market: Market, gas_limit: int, fees: Fees, urgent: bool) -> Fees:
     multiple = network.market_multiple_cap * max(market.offer().max_fee, network.tip_floor)
-    limit = min(network.max_fee_cap, network.cost_cap // gas_limit, multiple)
+    factor = network.urgent_factor if urgent else 1
+    limit = min(factor * network.max_fee_cap, factor * network.cost_cap // gas_limit, multiple)
     if fees.max_fee > limit:
         raise FeeCapReached(f"{fees.max_fee} wei per gas is above {limit}")
     return fees

@@ -53,7 +53,8 @@ abstract contract Core is IEscrow, ReentrancyGuardTransient {
 
     uint256 internal constant UNKNOWN = type(uint256).max;
 
-    /// Every leg runs with exactly this gas, so that nobody can make a leg fail by giving the transaction less.
+    /// Every leg of a decision runs with exactly this gas, so that nobody can make a leg fail by giving the transaction
+    /// less.
     uint256 internal constant LEG_GAS = 150_000;
 
     /// Deciding starts only with gas for the vault's code and a leg: running out in between would look, to a batch,
@@ -135,7 +136,7 @@ abstract contract Core is IEscrow, ReentrancyGuardTransient {
         return known ? balance : 0;
     }
 
-    function _beyondDebt(bytes32 id, Slot s, uint256 balance) private view returns (uint256) {
+    function _beyondDebt(bytes32 id, Slot s, uint256 balance) internal view returns (uint256) {
         if (!s.owing()) return balance;
         uint256 debt = _owedTotal[id];
         return balance > debt ? balance - debt : 0;
@@ -255,12 +256,15 @@ abstract contract Core is IEscrow, ReentrancyGuardTransient {
 
     function _pay(address vault, address token, address to, uint256 amount, uint256 balance)
         internal
-        returns (bool ok)
+        returns (bool)
     {
-        bytes memory data = abi.encodeCall(Vault.pay, (token, to, amount, balance));
+        return _command(vault, abi.encodeCall(Vault.pay, (token, to, amount, balance)), LEG_GAS);
+    }
+
+    function _command(address vault, bytes memory data, uint256 allowance) internal returns (bool ok) {
         _requireLegGas();
         assembly ("memory-safe") {
-            ok := call(LEG_GAS, vault, 0, add(data, 0x20), mload(data), 0, 0)
+            ok := call(allowance, vault, 0, add(data, 0x20), mload(data), 0, 0)
         }
     }
 

@@ -126,13 +126,23 @@ contract Escrow is Actions {
         _decide(t, id, vault, s, s.left(), 0, How.by(How.CLAIM_DELIVERED, msg.sender), false);
     }
 
-    /// @notice Not marked, `deliverBy` is over, not disputed: the remainder to the buyer.
+    /// @notice Not marked, `deliverBy` is over, not disputed: the remainder to the buyer; of one that was perhaps never
+    /// there, what is there (all that ever comes later is the buyer's too, see `rescue`).
     function claimUndelivered(Terms calldata t) external nonReentrant {
         (bytes32 id, address vault, Slot s) = _open(t);
         if (s.status() != OPEN) revert WrongStatus();
         if (block.timestamp <= s.deliverBy()) revert TooEarly();
         // untouched and too little in the vault: it was never funded, and claimUnfunded gives back what there is
-        _decide(t, id, vault, s, 0, s.left(), How.by(How.CLAIM_UNDELIVERED, msg.sender), s.untouched(t.amount()));
+        bool untouched = s.untouched(t.amount());
+        if (!untouched && !s.wasFunded()) s = s.withLeft(_leftThere(t, id, vault, s));
+        _decide(t, id, vault, s, 0, s.left(), How.by(How.CLAIM_UNDELIVERED, msg.sender), untouched);
+    }
+
+    /// What never came must not be owed: it would take its share of what a leg decided before still waits for.
+    function _leftThere(Terms calldata t, bytes32 id, address vault, Slot s) private view returns (uint256 left) {
+        left = s.left();
+        uint256 there = _beyondDebt(id, s, _held(t, vault, false));
+        if (there < left) left = there;
     }
 
     /// @notice `fundBy` is over, too little came and nothing ever happened: all that came to the buyer.

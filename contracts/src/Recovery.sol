@@ -16,11 +16,12 @@ abstract contract Recovery is Core {
         if (t.homeChain() != block.chainid) revert WrongChain();
         (bytes32 id, address vault, Slot s,) = _load(t);
         if (_owed(id, kind) == 0) revert NothingToPay();
-        uint256 amount = _share(t, id, vault, s.left(), kind);
+        // what is undecided shares a loss only if it was ever there
+        uint256 amount = _share(t, id, vault, s.wasFunded() ? s.left() : 0, kind);
         if (amount == 0) revert NothingToPay();
         uint256 rest = _reduce(id, kind, amount);
         address to = _recipient(t, kind);
-        if (!_pay(vault, t.token(), to, amount, UNKNOWN)) revert LegFailed();
+        _payAlone(vault, t.token(), to, amount);
         emit LegPaid(id, kind, to, amount, rest);
     }
 
@@ -67,22 +68,27 @@ abstract contract Recovery is Core {
         return balance > reserved ? balance - reserved : 0;
     }
 
-    /// One balance can have two addresses (a token that was replaced and forwards), so while another token moves,
-    /// what is reserved of the escrow's own must not.
+    /// One balance can have two addresses (a token that was replaced and forwards), or be the native coin under a
+    /// token's address; so while anything else moves, what is reserved of the escrow's own must not.
     function _send(Terms calldata t, address vault, address token, address to, uint256 amount, uint256 reserved)
         private
     {
-        if (token == address(0)) return _sendNative(vault, to, amount);
         bool watched = reserved != 0 && token != t.token();
         uint256 before = watched ? _balanceIfAny(t.token(), vault) : 0;
-        if (!_pay(vault, token, to, amount, UNKNOWN)) revert LegFailed();
+        _payAlone(vault, token, to, amount);
         if (watched && _balanceIfAny(t.token(), vault) != before) revert ReservedMoved();
     }
 
-    function _sendNative(address vault, address to, uint256 amount) private {
-        _requireLegGas();
-        (bool ok,) = vault.call{gas: LEG_GAS}(abi.encodeCall(Vault.payNative, (to, amount)));
-        if (!ok) revert LegFailed();
+    /// A leg that nothing else hangs on, all or nothing: it may have a quarter of what is left. What a leg costs can
+    /// outgrow what a decision gives it (the token's code is replaced, the network's prices change), and money must not
+    /// wait for ever for that. A quarter, because in a batch a token of anybody's making must leave gas to the others.
+    function _payAlone(address vault, address token, address to, uint256 amount) private {
+        uint256 allowance = gasleft() / 4;
+        if (allowance < LEG_GAS) allowance = LEG_GAS;
+        bytes memory data = token == address(0)
+            ? abi.encodeCall(Vault.payNative, (to, amount))
+            : abi.encodeCall(Vault.pay, (token, to, amount, UNKNOWN));
+        if (!_command(vault, data, allowance)) revert LegFailed();
     }
 
     function _balanceIfAny(address token, address holder) private view returns (uint256) {

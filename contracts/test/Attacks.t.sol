@@ -64,6 +64,79 @@ contract AttackTest is GateBase {
         relay(t, a, signature, "");
     }
 
+    function test_a_loser_who_withdraws_in_front_of_a_ruling_gains_one_round_and_no_more() public {
+        Terms memory t = funded(terms());
+        mark(t);
+        dispute(buyer, t, 0);
+        Ruling memory seen = ruling(t, AMOUNT);
+        bytes[] memory signatures = signed(t, seen, 2);
+        vm.startPrank(buyer);
+        escrow.withdrawDispute(t);
+        escrow.dispute(t, 0, 0);
+        vm.stopPrank();
+        vm.expectRevert(abi.encodeWithSelector(IEscrow.WrongRound.selector, 2));
+        escrow.rule(t, seen, seats, 2, signatures);
+        vm.startPrank(buyer);
+        escrow.withdrawDispute(t);
+        refuses(IEscrow.TooMany.selector);
+        escrow.dispute(t, 0, 0);
+        vm.stopPrank();
+        vm.warp(START + 14 days + 1);
+        escrow.claimDelivered(t);
+        vm.assertEq(balance(seller), AMOUNT);
+    }
+
+    // ---- with a unit of dust -------------------------------------------------------------------------------
+
+    function test_dust_closes_only_what_nobody_paid_in_time_and_later_money_comes_back() public {
+        Terms memory t = terms();
+        vm.warp(START + 1 days);
+        put(t, 1);
+        refuses(IEscrow.TooEarly.selector);
+        escrow.claimUnfunded(t);
+        vm.warp(START + 1 days + 1);
+        escrow.claimUnfunded(t);
+        put(t, AMOUNT);
+        escrow.rescue(t, address(usdt));
+        vm.assertEq(balance(buyer), AMOUNT + 1);
+    }
+
+    function test_dust_does_not_close_what_came_whole_but_late() public {
+        Terms memory t = terms();
+        vm.warp(START + 2 days);
+        put(t, AMOUNT + 1);
+        refuses(IEscrow.AlreadyFunded.selector);
+        escrow.claimUnfunded(t);
+        escrow.rescue(t, address(usdt));
+        mark(t);
+        vm.assertEq(left(t), AMOUNT);
+    }
+
+    /// A part was decided, so it is no longer unfunded; the buyer waits until deliver-by, or fills it up and disputes.
+    function test_a_unit_given_back_keeps_too_small_a_deposit_no_longer_than_deliver_by() public {
+        Terms memory t = terms();
+        put(t, AMOUNT - 1e6);
+        pay(seller, t, 0, 1);
+        vm.warp(START + 2 days);
+        refuses(IEscrow.WrongStatus.selector);
+        escrow.claimUnfunded(t);
+        vm.warp(START + 20 days + 1);
+        escrow.claimUndelivered(t);
+        vm.assertEq(balance(buyer), AMOUNT - 1e6);
+    }
+
+    function test_who_fills_up_too_small_a_deposit_has_its_dispute_whatever_was_given_back() public {
+        Terms memory t = terms();
+        put(t, AMOUNT - 1e6);
+        pay(seller, t, 0, 1);
+        put(t, 1e6);
+        dispute(buyer, t, 0);
+        rule(t, ruling(t, 0));
+        vm.assertEq(balance(buyer), AMOUNT);
+    }
+
+    // ---- a hook --------------------------------------------------------------------------------------------
+
     function test_a_hook_can_not_enter_again_while_it_is_cancelled() public {
         Hooked token = new Hooked();
         Plan memory p = plan();
@@ -146,6 +219,23 @@ contract AttackTest is GateBase {
         gate.revoke(small);
         passes(hot, abi.encodeCall(escrow.reopenDelivery, (t)));
         vm.assertEq(state(t).deliverBy, START + 20 days);
+    }
+
+    /// The smallest cap does: no cap stops what starts or stops a clock.
+    function test_a_stolen_hot_key_that_uses_up_the_reopenings_leaves_the_dispute() public {
+        Terms memory t = funded(sized(1, 5_000e6));
+        for (uint256 i; i < 3; ++i) {
+            passes(small, abi.encodeCall(escrow.markDelivered, (t)));
+            passes(small, abi.encodeCall(escrow.reopenDelivery, (t)));
+        }
+        passes(small, abi.encodeCall(escrow.markDelivered, (t)));
+        vm.prank(buyer);
+        refuses(IEscrow.TooMany.selector);
+        escrow.reopenDelivery(t);
+        dispute(buyer, t, 0);
+        stops(small, abi.encodeCall(escrow.withdrawDispute, (t)), OperatorGate.AboveCap.selector);
+        rule(t, ruling(t, 0));
+        vm.assertEq(balance(buyer), 5_000e6);
     }
 
     function test_both_keys_of_the_gate_together_pay_nobody_but_the_parties() public {

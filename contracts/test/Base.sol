@@ -13,6 +13,7 @@ import {Terms} from "../src/Terms.sol";
 interface Vm {
     function deployCode(string calldata) external returns (address);
     function warp(uint256) external;
+    function roll(uint256) external;
     function chainId(uint256) external;
     function prank(address) external;
     function startPrank(address) external;
@@ -29,6 +30,8 @@ interface Vm {
     function assertEq(uint256, uint256) external pure;
     function assertEq(uint256, uint256, string calldata) external pure;
     function assertEq(address, address) external pure;
+    function assertEq(string calldata, string calldata, string calldata) external pure;
+    function assertEq(bool, bool, string calldata) external pure;
     function assertTrue(bool) external pure;
     function assertTrue(bool, string calldata) external pure;
     function assertFalse(bool) external pure;

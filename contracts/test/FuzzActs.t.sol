@@ -38,6 +38,29 @@ contract FuzzActsTest is Base {
         vm.assertTrue(gained <= 14 days);
     }
 
+    function testFuzz_no_clock_that_terms_allow_runs_over_its_bits(uint40 fundBy, uint32 gap, uint40 wait) public {
+        Plan memory p = plan();
+        p.fundBy = fundBy < START ? START : fundBy;
+        p.deliverBy = p.fundBy + gap % (400 days + 1);
+        uint256 last = type(uint40).max - 1 days;
+        if (p.fundBy > last) p.fundBy = last;
+        if (p.deliverBy > last) p.deliverBy = last;
+        uint256 moment = START + wait % (p.deliverBy - START + 1);
+        Terms memory t = funded(pack(p));
+        vm.warp(moment);
+        dispute(buyer, t, 0);
+        vm.assertEq(state(t).deliverBy, p.deliverBy);
+        vm.assertEq(state(t).stamp, moment);
+        vm.prank(buyer);
+        escrow.withdrawDispute(t);
+        uint256 rest = p.deliverBy - moment;
+        if (rest < 1 days) rest = 1 days;
+        if (rest > type(uint32).max) rest = type(uint32).max;
+        vm.assertEq(state(t).deliverBy, moment + rest);
+        vm.assertEq(left(t), AMOUNT);
+        vm.assertEq(state(t).round, 1);
+    }
+
     function testFuzz_a_cancelled_escrow_gives_the_buyer_all_that_ever_comes(uint96 first, uint96 later, bool byBoth)
         public
     {

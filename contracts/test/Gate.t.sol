@@ -191,6 +191,60 @@ contract GateTest is GateBase {
         stops(second, item, OperatorGate.NotHot.selector);
     }
 
+    function test_an_approved_batch_is_no_approved_call_nor_the_other_way() public {
+        Terms memory t = funded(sized(1, 5_000e6));
+        bytes[] memory items = new bytes[](1);
+        items[0] = releaseOf(t);
+        bytes memory single = approval(hot, keccak256(items[0]), START);
+        bytes memory whole = approval(hot, keccak256(abi.encode(items)), START);
+        vm.startPrank(hot);
+        refuses(OperatorGate.BadApproval.selector);
+        gate.batchApproved(items, second, START, single);
+        refuses(OperatorGate.BadApproval.selector);
+        gate.actApproved(items[0], second, START, whole);
+        vm.expectRevert();
+        gate.actApproved(abi.encode(items), second, START, whole);
+        vm.stopPrank();
+        vm.assertEq(balance(vault(t)), 5_000e6);
+    }
+
+    function test_calldata_that_is_cut_decides_nothing_and_padded_counts_no_less() public {
+        Terms memory t = funded(deal(1));
+        bytes memory data = releaseOf(t);
+        for (uint256 length = data.length; length > 0; length -= 4) {
+            bytes memory cut = new bytes(length - 4);
+            for (uint256 i; i < cut.length; ++i) {
+                cut[i] = data[i];
+            }
+            (bool ok,) = through(hot, cut);
+            vm.assertFalse(ok);
+        }
+        vm.assertEq(spent(hot), 0);
+        passes(hot, abi.encodePacked(data, uint256(0)));
+        vm.assertEq(spent(hot), AMOUNT);
+    }
+
+    function test_parts_whose_sum_runs_over_decide_nothing() public {
+        Terms memory t = funded(deal(1));
+        bytes[] memory items = new bytes[](2);
+        items[0] = abi.encodeCall(escrow.pay, (t, AMOUNT, type(uint256).max - AMOUNT + 1, AMOUNT));
+        items[1] = abi.encodeCall(escrow.pay, (t, type(uint256).max, AMOUNT + 1, AMOUNT));
+        vm.prank(hot);
+        bool[] memory done = gate.batch(items);
+        vm.assertFalse(done[0] || done[1]);
+        vm.assertEq(left(t), AMOUNT);
+        vm.assertEq(spent(hot), 0);
+    }
+
+    function test_an_escrow_named_twice_is_released_and_counted_once() public {
+        Terms[] memory twice = new Terms[](2);
+        (twice[0], twice[1]) = (funded(deal(1)), deal(1));
+        vm.prank(hot);
+        bool[] memory done = gate.releaseBatch(twice);
+        vm.assertTrue(done[0] && !done[1]);
+        vm.assertEq(spent(hot), AMOUNT);
+    }
+
     function test_also_an_approved_call_does_only_what_operators_do() public {
         Terms memory t = funded(deal(1));
         bytes memory item = abi.encodeCall(escrow.announce, (t));

@@ -161,3 +161,20 @@ contract Replacement is Plain {
         balanceOf[to] += value;
     }
 }
+
+/// @notice A token that is another face of the native coin, as on networks whose gas is paid in it: one balance, told
+/// and moved here as well.
+contract CoinToken {
+    function balanceOf(address holder) external view returns (uint256) {
+        return holder.balance;
+    }
+}
+
+/// @notice Needs more gas for a transfer than a leg is given when it is decided.
+contract Heavy is Plain {
+    function transfer(address to, uint256 amount) public override returns (bool) {
+        uint256 start = gasleft();
+        while (start - gasleft() < 400_000) {}
+        return super.transfer(to, amount);
+    }
+}

@@ -140,6 +140,57 @@ contract RelayTest is Base {
         relay(t, a, signature, signature);
     }
 
+    function test_half_of_a_joint_message_gives_no_more_than_its_signer_may_alone() public {
+        Terms memory t = funded(terms());
+        Act memory a = act(Relayed.CANCEL, Relayed.BOTH);
+        bytes32 d = actDigest(t, a);
+        (bytes memory ofBuyer, bytes memory ofSeller) = (sign(BUYER_KEY, d), sign(SELLER_KEY, d));
+        refusesSignature(1);
+        relay(t, a, ofBuyer, ofBuyer);
+        refusesSignature(0);
+        relay(t, a, ofSeller, ofBuyer);
+        a.signers = Relayed.BY_BUYER;
+        refuses(IEscrow.NotAllowed.selector);
+        relay(t, a, ofBuyer, ofSeller);
+        a = act(Relayed.EXTEND, Relayed.BY_SELLER, START + 30 days, 0);
+        ofSeller = sign(SELLER_KEY, actDigest(t, a));
+        refuses(IEscrow.NotAllowed.selector);
+        relay(t, a, "", ofSeller);
+    }
+
+    /// Both together act as nobody, which must not be taken for an operator that the terms do not name.
+    function test_what_is_a_sides_own_is_not_done_in_the_name_of_both() public {
+        Plan memory p = plan();
+        p.operator = address(0);
+        Terms[2] memory kinds = [funded(terms()), funded(pack(p))];
+        bytes32[6] memory actions =
+            [Relayed.PAY, Relayed.MARK, Relayed.REOPEN, Relayed.DISPUTE, Relayed.WITHDRAW, Relayed.APPEAL];
+        for (uint256 k; k < 2; ++k) {
+            for (uint256 i; i < 6; ++i) {
+                if (actions[i] == Relayed.REOPEN) mark(kinds[k]);
+                if (actions[i] == Relayed.WITHDRAW) dispute(buyer, kinds[k], 0);
+                Act memory a = act(actions[i], Relayed.BOTH, i == 0 ? AMOUNT : 0, 0);
+                bytes32 d = actDigest(kinds[k], a);
+                refuses(IEscrow.NotAllowed.selector);
+                relay(kinds[k], a, sign(BUYER_KEY, d), sign(SELLER_KEY, d));
+            }
+        }
+    }
+
+    function test_a_recovery_signed_once_sends_only_the_buyers_own_however_often() public {
+        Terms memory t = funded(terms());
+        Act memory a = act(Relayed.RESCUE, Relayed.BY_BUYER, uint160(address(usdt)), 0);
+        bytes memory signature = sign(BUYER_KEY, actDigest(t, a));
+        refuses(IEscrow.NothingToPay.selector);
+        relay(t, a, signature, "");
+        for (uint256 i; i < 2; ++i) {
+            put(t, 5);
+            relay(t, a, signature, "");
+        }
+        vm.assertEq(balance(buyer), 10);
+        vm.assertEq(balance(vault(t)), AMOUNT);
+    }
+
     function test_only_65_bytes_with_low_s_are_a_signature() public {
         Terms memory t = funded(terms());
         Act memory a = act(Relayed.PAY, Relayed.BY_BUYER, 1, 0);

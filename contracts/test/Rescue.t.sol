@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {Base, Plan} from "./Base.sol";
+import {CoinToken} from "./HostileTokens.sol";
 import {Closed} from "./Wallets.sol";
 import {IEscrow} from "../src/IEscrow.sol";
 import {TestUSDT} from "../src/mocks/TestUSDT.sol";
@@ -62,6 +63,20 @@ contract RescueTest is Base {
         escrow.rescue(t, address(0));
         vm.assertEq(buyer.balance, 1 ether);
         vm.assertFalse(settled(t));
+    }
+
+    /// There are networks whose native coin is the dollar itself, with a token's face: one balance, seen twice.
+    function test_native_coin_that_is_the_escrows_own_token_is_not_rescued() public {
+        Plan memory p = plan();
+        p.token = address(new CoinToken());
+        Terms memory t = pack(p);
+        vm.deal(vault(t), AMOUNT);
+        refuses(IEscrow.ReservedMoved.selector);
+        escrow.rescue(t, address(0));
+        mark(t);
+        refuses(IEscrow.ReservedMoved.selector);
+        escrow.rescue(t, address(0));
+        vm.assertEq(vault(t).balance, AMOUNT);
     }
 
     function test_native_coin_that_the_buyer_refuses_stays() public {

@@ -2,7 +2,7 @@
 pragma solidity 0.8.37;
 
 import {Base, Plan} from "./Base.sol";
-import {Burner, DenyList, Falsy, Hooked, Lossy, Moody, Replacement, Rude} from "./HostileTokens.sol";
+import {Burner, DenyList, Falsy, Heavy, Hooked, Lossy, Moody, Replacement, Rude} from "./HostileTokens.sol";
 import {IEscrow} from "../src/IEscrow.sol";
 import {Ruling, Settlement} from "../src/Messages.sol";
 import {TestUSDT} from "../src/mocks/TestUSDT.sol";
@@ -90,6 +90,49 @@ contract TokensTest is Base {
         token.deny(seller, false);
         escrow.payLeg(t, 0);
         vm.assertEq(token.balanceOf(seller), AMOUNT);
+    }
+
+    /// Half of the deposit came, and the buyer leaves it to the seller while the token stands still.
+    function test_money_that_never_came_takes_no_share_of_what_is_owed() public {
+        Terms memory t = terms();
+        put(t, AMOUNT / 2);
+        usdt.pause();
+        pay(buyer, t, AMOUNT / 5, 0);
+        pay(buyer, t, AMOUNT / 5, 0);
+        usdt.unpause();
+        escrow.payLeg(t, 0);
+        vm.assertEq(balance(seller), 2 * (AMOUNT / 5));
+    }
+
+    function test_a_claim_of_what_never_came_takes_nothing_from_what_is_owed() public {
+        Terms memory t = terms();
+        put(t, AMOUNT / 2);
+        usdt.pause();
+        pay(buyer, t, AMOUNT / 5, 0);
+        usdt.unpause();
+        vm.warp(START + 20 days + 1);
+        escrow.claimUndelivered(t);
+        vm.assertEq(balance(buyer), AMOUNT / 2 - AMOUNT / 5);
+        vm.assertEq(escrow.owed(id(t), 1), 0);
+        escrow.payLeg(t, 0);
+        vm.assertEq(balance(seller), AMOUNT / 5);
+        vm.assertTrue(settled(t));
+        put(t, AMOUNT);
+        escrow.rescue(t, address(usdt));
+        vm.assertEq(balance(buyer), AMOUNT / 2 - AMOUNT / 5 + AMOUNT);
+    }
+
+    function test_a_claim_closes_what_holds_nothing_or_does_not_tell() public {
+        Moody token = new Moody();
+        Terms memory t = _with(address(token));
+        pay(buyer, t, AMOUNT / 5, 0);
+        vm.warp(START + 20 days + 1);
+        token.be(Moody.Mood.Silent);
+        escrow.claimUndelivered(t);
+        vm.assertTrue(settled(t));
+        token.be(Moody.Mood.Fine);
+        escrow.rescue(t, address(token));
+        vm.assertEq(token.balanceOf(buyer), AMOUNT - AMOUNT / 5);
     }
 
     function test_a_blacklisted_vault_waits_and_loses_nothing() public {
@@ -192,6 +235,32 @@ contract TokensTest is Base {
         rule(t, ruling(t, AMOUNT / 2));
         vm.assertEq(token.balanceOf(buyer), AMOUNT / 2);
         vm.assertEq(escrow.owed(id(t), 0), AMOUNT / 2);
+    }
+
+    function test_a_transfer_that_grew_dearer_than_a_leg_is_paid_afterwards() public {
+        Heavy token = new Heavy();
+        Terms memory t = _with(address(token));
+        pay(operator, t, AMOUNT, 0);
+        vm.assertEq(escrow.owed(id(t), 0), AMOUNT);
+        escrow.payLeg{gas: 3_000_000}(t, 0);
+        vm.assertEq(token.balanceOf(seller), AMOUNT);
+        token.mint(vault(t), 7);
+        escrow.rescue{gas: 3_000_000}(t, address(token));
+        vm.assertEq(token.balanceOf(buyer), 7);
+    }
+
+    function test_a_token_that_burns_its_gas_leaves_the_other_items_of_a_batch_theirs() public {
+        Terms memory t = funded(terms());
+        Burner token = new Burner();
+        token.mint(vault(t), 1);
+        token.deny(buyer, true);
+        bytes[] memory items = new bytes[](2);
+        items[0] = abi.encodeCall(escrow.rescue, (t, address(token)));
+        items[1] = abi.encodeCall(escrow.pay, (t, AMOUNT, 0, AMOUNT));
+        vm.prank(operator);
+        bool[] memory done = escrow.batch{gas: 1_000_000}(items);
+        vm.assertFalse(done[0]);
+        vm.assertTrue(done[1]);
     }
 
     function test_a_hook_can_not_enter_again() public {

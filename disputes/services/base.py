@@ -86,9 +86,7 @@ def require(person: User, permission: str, dispute: Dispute) -> None:
     if involved(dispute, person, Involvement.What.CONFLICT):
         raise Forbidden("conflict_declared", "You declared a conflict of interest in this case.")
     if permission != "assign_dispute" and ruled_before(person, dispute):
-        raise Forbidden(
-            "worked_before_the_appeal", "Others decide after an appeal; you had this case."
-        )
+        raise Forbidden("worked_before_the_appeal", "Others decide after an appeal; you had this case.")
 
 
 def is_party(person: User, dispute: Dispute) -> bool:

@@ -15,7 +15,6 @@ from disputes.services.base import move, tell
 from disputes.services.rulings import standing
 from disputes.states import DisputeState
 from payments.services.disputing import order_ruling, ruling_context
-from wallets.models import Seat
 from wallets.services import seats
 
 
@@ -75,7 +74,7 @@ def sign(dispute: Dispute, ruling: Ruling) -> Signed:
         not_before=not_before,
         deadline=deadline,
     )
-    chosen = Seat.objects.filter(address__in=context.seats).select_related("key")[: context.threshold]
+    chosen = seats.able(dispute.escrow.network, context.seats)[: context.threshold]
     given = {seat.address: seats.sign_ruling(seat, digest) for seat in chosen}
     if len(given) < context.threshold:
         message = f"{len(given)} of {context.threshold} seats can sign for {dispute.pk}."

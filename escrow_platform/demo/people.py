@@ -1,4 +1,4 @@
-"""The demo's people, seats, partner and policy; made once, found again by every later start."""
+"""The demo's people, partner and policy; made once, found again by every later start."""
 
 import json
 from dataclasses import dataclass
@@ -16,8 +16,7 @@ from partners.models import ApiKey, Partner
 from partners.services.accounts import create_partner
 from partners.services.keys import create_key
 from payments.services import setup
-from wallets.models import Seat
-from wallets.services.seats import create_seat
+from wallets.services.seats import contract_seats
 
 PASSWORD = "holdfast-demo"  # noqa: S105  (printed by the demo, which holds no real money)
 
@@ -47,7 +46,7 @@ def seed() -> None:
     for person in PEOPLE:
         _ensure_person(person)
     network = Network.objects.get(slug="local")
-    _ensure_seats(network)
+    _ensure_policy(network)
     _ensure_partner()
 
 
@@ -94,14 +93,9 @@ def _ensure_person(person: Person) -> None:
         made.groups.add(Group.objects.get(name=person.group))
 
 
-def _ensure_seats(network: Network) -> None:
-    for number in range(Seat.objects.count() + 1, 5):
-        create_seat(f"Seat {number}")
-    setup.ensure_policy(
-        network,
-        seats=list(Seat.objects.values_list("address", flat=True)[:4]),
-        fee_recipient=address_of("fees"),
-    )
+def _ensure_policy(network: Network) -> None:
+    seats = [seat.address for seat in contract_seats()[:4]]
+    setup.ensure_policy(network, seats=seats, fee_recipient=address_of("fees"))
 
 
 def _ensure_partner() -> None:

@@ -124,6 +124,7 @@ CACHES: dict[str, Any] = {
 }
 CELERY_BROKER_URL = REDIS_URL
 CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ROUTES = ("escrow_platform.routing.route",)  # a queue for each network
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
@@ -252,6 +253,12 @@ RPC_URL = env.str("RPC_URL", default="http://127.0.0.1:8545")
 
 PLATFORM_FEE_BPS = env.int("PLATFORM_FEE_BPS", default=100)
 FOUR_EYES_DECIMAL = env.str("FOUR_EYES_DECIMAL", default="1000")
+# What the platform's key for payouts decides alone: the largest escrow, and the sum of a day. Above either a
+# second person's key is needed. A gate keeps the caps that it was deployed with.
+PAYOUT_CAPS = {
+    "per_escrow": env.str("PAYOUT_CAP_PER_ESCROW", default="5000"),
+    "per_day": env.str("PAYOUT_CAP_PER_DAY", default="50000"),
+}
 # Seconds. The bounds below keep a typing mistake from locking money for a year.
 CLOCKS = {
     "accept": 5 * 86_400,
@@ -267,6 +274,7 @@ CLOCKS = {
     "ruling": 10 * 86_400,
     "arbitration": 120 * 86_400,
     "backstop": 7 * 86_400,
+    "approval": 24 * 3600,
     "revive": 48 * 3600,
 }
 CLOCK_BOUNDS = {

@@ -41,6 +41,7 @@ PLAN = Plan(
     prepare=(
         Step("Preparing the database", manage("migrate", "--no-input")),
         Step("Deploying the contracts", manage("chain_deploy")),
+        Step("Deploying the operator and the seats", manage("operator_deploy")),
         Step("Introducing the people", manage("demo_seed")),
     ),
     processes=(
@@ -61,6 +62,7 @@ PLAN = Plan(
                 *("--concurrency", "2", "--loglevel", "INFO"),
             ),
         ),
+        Process("heads", manage("chain_heads")),
         Process(
             "beat",
             (

@@ -177,6 +177,9 @@ class PayoutOut(serializers.Serializer[PayoutLeg]):
     created = serializers.DateTimeField()
     kind = serializers.ChoiceField(LegKind.choices)
     status = serializers.ChoiceField(sorted(LEG.states), source="state")
+    needs_approval = serializers.BooleanField(
+        help_text="Above the platform's cap: decided, and waiting for a second person there."
+    )
     total = AmountField(source="amount")
     recipient = serializers.CharField()
     tx_hash = serializers.CharField()

@@ -10,6 +10,7 @@ from core.errors import NotFound
 from core.models import Deadline, OutboxEvent
 from partners.authentication import Caller
 from payments.models import Deal, Deposit, Escrow, Party, PayoutLeg
+from payments.selectors import with_approval
 
 
 def deals_of(caller: Caller) -> QuerySet[Deal]:
@@ -32,7 +33,7 @@ def escrows_of(caller: Caller) -> QuerySet[Escrow]:
         .select_related("network", "token__network", "deal")
         .prefetch_related(
             Prefetch("deposits", Deposit.objects.select_related("token__network")),
-            Prefetch("legs", PayoutLeg.objects.select_related("token__network")),
+            Prefetch("legs", with_approval(PayoutLeg.objects.select_related("token__network"))),
             Prefetch("deal__parties", Party.objects.order_by("role")),
             "orders",
         )

@@ -6,6 +6,7 @@ from payments.models.escrow import Delivery, DeliveryFile, Deposit, Escrow, Refu
 from payments.models.payout import (
     DECIDING,
     PAYING,
+    Approval,
     EscrowPolicy,
     KillSwitch,
     LegKind,
@@ -20,6 +21,7 @@ __all__ = [
     "PAYING",
     "Account",
     "AccountKind",
+    "Approval",
     "Deal",
     "DealFile",
     "DealVersion",

@@ -2,6 +2,7 @@
 
 from typing import ClassVar
 
+import pgtrigger
 from django.db import models
 from django_fsm import FSMField, FSMModelMixin, transition
 
@@ -9,7 +10,7 @@ from chain.models import Call, Network, Token
 from core.fields import AddressField, BaseUnitsField, HashField, PrefixedIdField
 from core.states import state_guards
 from payments.models.escrow import Escrow
-from payments.states import LEG, ORDER, LegState, OrderState
+from payments.states import APPROVAL, LEG, ORDER, ApprovalState, LegState, OrderState
 
 
 class OrderKind(models.TextChoices):
@@ -102,6 +103,55 @@ class Order(FSMModelMixin, models.Model):
 
     @transition(field=state, source=ORDER.sources(OrderState.LIVE), target=OrderState.LIVE)
     def to_live(self) -> None: ...
+
+
+class Approval(FSMModelMixin, models.Model):
+    """A second person's yes to one order above a cap: until it is given nothing goes to the chain.
+
+    It names the very call, the hot key that may send it, and the instant until which it serves.
+    """
+
+    id = PrefixedIdField("apr")
+    order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="approvals")
+    state = FSMField(default=ApprovalState.WAITING, protected=True, max_length=12)
+    why = models.CharField(max_length=80)
+    gate = AddressField()
+    hot = AddressField()
+    call_hash = HashField()
+    valid_until = models.DateTimeField()
+    # Of use to the hot key alone, and only for this call.
+    signature = models.CharField(max_length=132, blank=True)
+    approved_by = models.CharField(max_length=80, blank=True)
+    approved_at = models.DateTimeField(null=True)
+    created = models.DateTimeField()
+
+    class Meta:
+        ordering: ClassVar = ["created", "id"]
+        permissions: ClassVar = [("approve_payout", "Can approve payouts above a cap")]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["order"],
+                condition=models.Q(state__in=["waiting", "given"]),
+                name="one_open_approval_per_order",
+            ),
+            models.CheckConstraint(
+                condition=~models.Q(state="given") | ~models.Q(signature=""),
+                name="given_approval_is_signed",
+            ),
+        ]
+        triggers: ClassVar = [
+            *state_guards(APPROVAL),
+            pgtrigger.ReadOnly(name="asked_fixed", fields=["order", "gate", "hot", "call_hash", "created"]),
+        ]
+
+    def __str__(self) -> str:
+        return f"approval for {self.order_id}: {self.state}"
+
+    @transition(field=state, source=APPROVAL.sources(ApprovalState.GIVEN), target=ApprovalState.GIVEN)
+    def to_given(self) -> None: ...
+
+    @transition(field=state, source=APPROVAL.sources(ApprovalState.CLOSED), target=ApprovalState.CLOSED)
+    def to_closed(self) -> None: ...
 
 
 class LegKind(models.TextChoices):

@@ -103,11 +103,15 @@ class Teller:
             title = "Release ordered" if order.to_seller and not order.to_buyer else "Refund ordered"
             if order.kind == OrderKind.RULE:
                 title = names[OrderKind.RULE]
+            text = order.reason.capitalize() if order.kind == OrderKind.PAY else ""
+            waits = self.now.approval is not None and self.now.approval.subject_id == order.pk
+            if waits:
+                text += ". A second person at Holdfast has to approve it"
             yield TimelineItem(
                 title,
-                shape="moving" if live else "done",
+                shape="waiting" if waits else "moving" if live else "done",
                 at=order.created,
-                text=order.reason.capitalize() if order.kind == OrderKind.PAY else "",
+                text=text,
                 amount=self.escrow.in_token(order.to_seller + order.to_buyer),
             )
 

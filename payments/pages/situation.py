@@ -7,6 +7,7 @@ from datetime import datetime
 
 from core.models import Deadline
 from payments.models import DECIDING, Escrow, Order, RefundRequest, Role
+from payments.services.approvals import APPROVAL
 from payments.states import OrderState
 
 
@@ -21,6 +22,8 @@ class Situation:
     refund_request: RefundRequest | None = None
     # Decisions about its money that are on their way to the chain.
     under_way: tuple[Order, ...] = ()
+    # The wait of the first of them for a second person, if it is above a cap.
+    approval: Deadline | None = None
 
     @property
     def is_buyer(self) -> bool:
@@ -48,17 +51,18 @@ def read(escrows: Iterable[Escrow], role_of: dict[str, Role], other_of: dict[str
     """The situations of escrows; `role_of` and `other_of` are by deal id. Three queries for any number."""
     standing = list(escrows)
     ids = [escrow.pk for escrow in standing]
+    orders: dict[str, list[Order]] = defaultdict(list)
+    live = (OrderState.LIVE, OrderState.NEEDS_HUMAN)
+    for order in Order.objects.filter(escrow__in=ids, state__in=live, kind__in=DECIDING):
+        orders[order.escrow_id].append(order)
+    subjects = ids + [order.pk for under_way in orders.values() for order in under_way]
     waits: dict[str, dict[str, Deadline]] = defaultdict(dict)
-    for deadline in Deadline.objects.filter(subject_id__in=ids, state=Deadline.State.WAITING):
+    for deadline in Deadline.objects.filter(subject_id__in=subjects, state=Deadline.State.WAITING):
         waits[deadline.subject_id][deadline.kind] = deadline
     asked = {
         request.escrow_id: request
         for request in RefundRequest.objects.filter(escrow__in=ids, state=RefundRequest.State.ASKED)
     }
-    orders: dict[str, list[Order]] = defaultdict(list)
-    live = (OrderState.LIVE, OrderState.NEEDS_HUMAN)
-    for order in Order.objects.filter(escrow__in=ids, state__in=live, kind__in=DECIDING):
-        orders[order.escrow_id].append(order)
     return [
         Situation(
             escrow=escrow,
@@ -67,6 +71,11 @@ def read(escrows: Iterable[Escrow], role_of: dict[str, Role], other_of: dict[str
             waits=waits[escrow.pk],
             refund_request=asked.get(escrow.pk),
             under_way=tuple(orders[escrow.pk]),
+            approval=_approval(orders[escrow.pk], waits),
         )
         for escrow in standing
     ]
+
+
+def _approval(orders: list[Order], waits: dict[str, dict[str, Deadline]]) -> Deadline | None:
+    return next((waits[order.pk][APPROVAL] for order in orders if APPROVAL in waits[order.pk]), None)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from django.urls import NoReverseMatch, reverse
 
 from core.deadlines import waiting
+from core.models import Deadline
 from core.presentation import Action, Banner
 from payments.models import DealVersion, Escrow
 from payments.pages.access import Visit
@@ -169,7 +170,20 @@ def _under_way(now: Situation) -> Banner | None:
     order = now.under_way[0]
     whom, units = (now.seller, order.to_seller) if order.to_seller else (now.buyer, order.to_buyer)
     amount = now.escrow.in_token(units)
+    if now.approval:
+        return _awaits_approval(now.approval, f"{amount} for {whom}")
     return Banner(f"{amount} is on its way to {whom}.", "The rest can be decided when that is final.")
+
+
+def _awaits_approval(wait: Deadline, what: str) -> Banner:
+    """Above a cap: decided, and not sent before a second person at the platform has approved it."""
+    return Banner(
+        f"{what} waits for a second person at Holdfast.",
+        "It is decided. Before a payment of this size is sent, two people look at it.",
+        deadline=wait.due_at,
+        otherwise="If nobody has approved it by then, we call again; it stays decided.",
+        backstop=wait.backstop_at,
+    )
 
 
 def _refund_asked(now: Situation) -> Banner | None:
@@ -193,6 +207,8 @@ def _refund_asked(now: Situation) -> Banner | None:
 
 
 def _on_its_way(now: Situation, whom: str) -> Banner:
+    if now.approval:
+        return _awaits_approval(now.approval, f"The payment to {whom}")
     room = room_link(now.escrow)
     return Banner(
         f"The money is on its way to {whom}.",

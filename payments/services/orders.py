@@ -11,7 +11,7 @@ from typing import Any
 from django.db import transaction
 from eth_abi.abi import encode
 
-from chain.models import Call, Sender, Token
+from chain.models import Call, Token
 from chain.services.alarms import resolve_alarm
 from chain.services.calls import ExpectedLog, close_as_superseded, order_call, supersede_calls
 from contracts import calls as calldata
@@ -22,14 +22,13 @@ from core.actors import SYSTEM, Actor
 from core.errors import Conflict, NotFound
 from core.money import share
 from payments.locks import live_orders, lock_escrow
-from payments.models import DECIDING, Escrow, LegKind, Order, OrderKind, PayoutLeg
-from payments.services import chain_terms, controls
+from payments.models import DECIDING, PAYING, Approval, Escrow, LegKind, Order, OrderKind, PayoutLeg
+from payments.services import approvals, chain_terms, controls, routing
 from payments.states import LegState, OrderState
 
-# The operator named in the terms is one key; what anyone may send has a sender of its own, so that a
-# ruling never waits behind payouts.
-OPERATOR = "payouts"
-_PURPOSE = {OrderKind.RULE: "deadlines", OrderKind.CLAIM_FALLBACK: "deadlines"}
+# What anyone may send; a ruling never waits behind payouts. What an operator does, `routing` addresses.
+OPERATOR = routing.PAYOUTS
+_PURPOSE = {OrderKind.RULE: routing.DEADLINES, OrderKind.CLAIM_FALLBACK: routing.DEADLINES}
 MAX_ATTEMPTS = 3
 NEEDS_HUMAN_ALARM = "order_needs_human"
 
@@ -173,28 +172,48 @@ def check_free(escrow: Escrow) -> None:
         raise Conflict("payout_under_way", "A payout of this escrow is under way. Wait until it is final.")
 
 
-def submit(order: Order, escrow: Escrow, *, must_be_final_by: datetime | None = None) -> Call:
-    """Write the next call of an order; a retry names the failed call before it."""
+def submit(order: Order, escrow: Escrow, *, must_be_final_by: datetime | None = None) -> Call | None:
+    """Write the next call of an order; a retry names the failed call before it.
+
+    None where it is above a cap and a second person has to approve it first; then it is submitted again.
+    """
+    item = _calldata(order, escrow)
+    way = routing.route(escrow, item, _PURPOSE.get(OrderKind(order.kind), OPERATOR))
+    why = approvals.is_needed(order, way)
+    data = approvals.approved_calldata(order, item, way) if why else item
+    if data is None:
+        _await_approval(order, escrow, approvals.ask(order, escrow, item, way, why))
+        return None
     previous = order.call
+    due = must_be_final_by or (previous.must_be_final_by if previous else None)
     order.attempts += 1
-    data = _calldata(order, escrow)
     order.call = order_call(
         network=escrow.network,
-        purpose=_PURPOSE.get(OrderKind(order.kind), OPERATOR),
-        target=ESCROW_ADDRESS,
+        purpose=way.purpose,
+        target=way.target,
         data=data,
         gas_limit=_GAS[OrderKind(order.kind)],
         key=f"{order.pk}:{order.attempts}",
         expected=[_expected(order, escrow)],
         label=f"{order.kind} {escrow.pk}",
         group=order.pk,
-        must_be_final_by=must_be_final_by or (previous.must_be_final_by if previous else None),
+        must_be_final_by=due,
         not_before=_not_before(order),
         held=controls.is_stopped(order, escrow),
         replaces=previous if previous is not None and previous.outcome == "failed" else None,
+        # What a second person approved is a call of its own; a second try goes alone.
+        batchable=order.kind in PAYING and due is None and not why and previous is None,
     )
     order.save(update_fields=["attempts", "call"])
     return order.call
+
+
+def _await_approval(order: Order, escrow: Escrow, approval: Approval) -> None:
+    """Tell both sides, and see to it that the chain's clock runs for the right one meanwhile."""
+    from payments.services import approving, events
+
+    events.of_escrow(escrow, "payout.approval_waits", order=order.pk, reason=approval.why)
+    approving.keep_side(order, escrow, SYSTEM)
 
 
 def close(order: Order, target: str, *, why: str = "", tx_hash: str = "", actor: Actor = SYSTEM) -> None:
@@ -205,6 +224,7 @@ def close(order: Order, target: str, *, why: str = "", tx_hash: str = "", actor:
     order.failure = why[:300] if target != OrderState.DONE else ""
     order.save(update_fields=["state", "closed_at", "failure"])
     transitions.record(order, source=source, target=target, actor=actor, why=why, tx_hash=tx_hash)
+    approvals.drop(order, why or target)
     if source == OrderState.NEEDS_HUMAN:
         resolve_alarm(order.escrow.network, NEEDS_HUMAN_ALARM, order.pk)
     if target == OrderState.DONE:
@@ -350,7 +370,7 @@ def _sender_address(order: Order, escrow: Escrow) -> str:
     purpose = _PURPOSE.get(OrderKind(order.kind))
     if purpose is None:
         return chain_terms.of(escrow).operator
-    return Sender.objects.get(network=escrow.network, purpose=purpose).address
+    return routing.address_of(escrow, purpose)
 
 
 def _close_call(order: Order, why: str) -> None:

@@ -5,6 +5,7 @@ from django.db import transaction
 from chain.models import FinalEvent
 from chain.services.alarms import raise_alarm
 from chain.services.calls import close_as_superseded
+from contracts import gate
 from core import clock, transitions
 from core.actors import SYSTEM, Actor
 from core.errors import Conflict, Invalid
@@ -62,7 +63,7 @@ def _close_leftover(order: Order, event: FinalEvent) -> None:
 
 
 def _failed(order: Order, escrow: Escrow, reason: str) -> None:
-    if order.attempts < orders.MAX_ATTEMPTS:
+    if order.attempts < orders.MAX_ATTEMPTS or gate.is_above_cap(reason):
         orders.submit(order, escrow)
     elif order.kind == OrderKind.DISPUTE:
         orders.close(order, OrderState.FAILED, why=reason)

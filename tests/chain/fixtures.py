@@ -17,8 +17,10 @@ from eth_utils.address import to_checksum_address
 from contracts.artifacts import TEST_USDT_ADDRESS, deploy_test_token, deploy_transactions
 from contracts.calls import erc20_transfer, test_token_mint
 from escrow_platform.stack.anvil import running_anvil
+from tests.chaos import rpcproxy
+from tests.chaos.rpcproxy import RpcProxy
 
-__all__ = ["Anvil", "Engine", "anvil_chain", "anvil_node", "engine", "local_network", "usdt"]
+__all__ = ["Anvil", "Engine", "anvil_chain", "anvil_node", "engine", "local_network", "proxy", "usdt"]
 
 USDT = 10**6
 _GAS = 12_000_000
@@ -204,6 +206,16 @@ def usdt(local_network: Any) -> Any:
     from chain.models import Token
 
     return Token.objects.get(network=local_network)
+
+
+@pytest.fixture
+def proxy(engine: Engine) -> Iterator[RpcProxy]:
+    """The product's only way to the node, ready to lie."""
+    from tests.chain.helpers import through
+
+    with rpcproxy.running_proxy(engine.chain.url) as running:
+        through(engine, running.url)
+        yield running
 
 
 @pytest.fixture

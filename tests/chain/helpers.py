@@ -9,8 +9,9 @@ from typing import Any
 
 from django.db import connection, transaction
 
+from chain import selectors
 from chain.indexer.events import TRANSFER, padded
-from chain.models import Call, FinalEvent, Provider, Sender, Transaction
+from chain.models import Alarm, Call, FinalEvent, Provider, Sender, Transaction
 from chain.services.calls import ExpectedLog, order_call
 from chain.services.watch import watch
 from contracts import abi
@@ -85,6 +86,24 @@ def events(engine: Engine) -> list[str]:
     rows = list(FinalEvent.objects.filter(network=engine.network).order_by("seq"))
     assert [row.seq for row in rows] == list(range(1, len(rows) + 1))
     return [f"{row.kind}:{row.outcome}" if row.outcome else row.kind for row in rows]
+
+
+def alarms() -> set[str]:
+    """Kinds of the open alarms."""
+    return set(Alarm.objects.filter(resolved_at=None).values_list("kind", flat=True))
+
+
+def pending(engine: Engine, key: str = "esc_1") -> list[tuple[int, int]]:
+    """(amount, confirmations) of what the head shows for one key."""
+    return [(row.amount, row.confirmations) for row in selectors.pending_transfers(engine.network, [key])]
+
+
+def more_nodes(engine: Engine, *urls: str) -> list[Provider]:
+    """Further providers of the network, asked after the first."""
+    return [
+        Provider.objects.create(network=engine.network, url=url, priority=place)
+        for place, url in enumerate(urls, start=1)
+    ]
 
 
 def only_transaction() -> Transaction:

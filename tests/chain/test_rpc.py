@@ -12,7 +12,7 @@ from chain.services import networks
 from chain.txm.classify import SendAnswer, classify
 from core.netguard import NetworkInsideTransaction
 from tests.chain.fixtures import Engine
-from tests.chain.helpers import order, payouts, stock, through
+from tests.chain.helpers import alarms, more_nodes, order, payouts, stock, through
 from tests.chaos import rpcproxy
 
 HASH, ADDRESS = "0x" + "ab" * 32, "0x00000000000000000000000000000000000A11cE"
@@ -192,10 +192,24 @@ def test_an_answer_of_another_shape_is_a_bad_answer_and_the_next_node_is_asked(
     order(engine)
     with rpcproxy.running_proxy(engine.chain.url) as proxy:
         through(engine, proxy.url)
-        Provider.objects.create(network=engine.network, url=engine.chain.url + "/", priority=9)
+        more_nodes(engine, engine.chain.url + "/", engine.chain.url + "/?")
         proxy.on(method, rpcproxy.result(value))
         engine.settle()
     assert payouts(engine.chain) == [7]
+
+
+def test_a_network_none_of_whose_providers_keeps_two_days_of_state_calls_a_human(engine: Engine) -> None:
+    """D6: without it the books of two days ago could not be compared."""
+    Network.objects.update(is_local=False)
+    network = Network.objects.get()
+    with rpcproxy.running_proxy(engine.chain.url) as proxy:
+        through(engine, proxy.url)
+        rule = proxy.on("eth_getBalance", rpcproxy.error("missing trie node"))
+        networks.verify(network)
+        assert "state_not_kept" in alarms()
+        proxy.rules.remove(rule)
+        networks.verify(network)
+        assert "state_not_kept" not in alarms()
 
 
 def test_an_instant_beyond_the_calendar_is_a_bad_answer() -> None:

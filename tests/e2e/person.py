@@ -85,8 +85,17 @@ class Person:
             if item["impact"] in ("serious", "critical")
         ]
         assert not broken, broken
+        self.check_fits()
+
+    def check_fits(self) -> None:
+        """Nothing is wider than the window, nor cut off at its edge."""
         width = self.page.evaluate("document.documentElement.scrollWidth - innerWidth")
         assert width <= 0, f"{self.page.url} is {width} px wider than the window"
+        cut = self.page.evaluate(
+            "[...document.querySelectorAll('table')]"
+            ".filter(table => table.getBoundingClientRect().right > innerWidth).length"
+        )
+        assert cut == 0, f"{self.page.url}: {cut} tables are cut off at the edge of the window"
 
     def shoot(self, name: str) -> None:
         """A picture for the eye, where SHOTS names a folder."""

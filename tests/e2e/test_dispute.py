@@ -67,6 +67,9 @@ def test_a_dispute_is_ruled_approved_and_executed(visitor: Callable[..., Person]
     ada.page.get_by_role("textbox", name="Reasons").fill(REASONS)
     ada.page.get_by_role("button", name="Preview the ruling").click()
     ada.shoot("console-preview")
+    ada.page.set_viewport_size({"width": 390, "height": 844})
+    ada.check_fits()
+    ada.page.set_viewport_size({"width": 1280, "height": 900})
     ada.page.get_by_role("button", name="Send it for approval").click()
 
     lena = visitor("Lena")

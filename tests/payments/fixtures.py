@@ -200,10 +200,12 @@ class Desk:
 @pytest.fixture
 def desk(engine: Engine, usdt: Any, cast: Cast) -> Iterator[Desk]:
     """The desk; at the end of the test the books are compared with the chain."""
-    from wallets.services.seats import create_seat
+    from wallets.services import gates, seats
 
-    seats = [create_seat(f"Seat {number}").address for number in range(1, 5)]
-    setup.ensure_policy(engine.network, seats=seats, fee_recipient=FEE_ADDRESS)
+    gate_cold, seat_cold = engine.chain.accounts[-1], engine.chain.accounts[-2]
+    gates.ensure_gate(engine.network, cold=gate_cold)
+    named = [seat.address for seat in seats.ensure_seats(engine.network, cold=seat_cold)]
+    setup.ensure_policy(engine.network, seats=named, fee_recipient=FEE_ADDRESS)
     found = Desk(engine, usdt, cast)
     yield found
     try:

@@ -5,8 +5,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from chain.models import Sender
+from chain.models import Network
 from chain.rpc.errors import RpcError
+from chain.services.networks import sender_of
 from chain.services.recovery import thaw_sender
 from core.actors import Actor
 from core.errors import DomainError
@@ -22,7 +23,8 @@ class Command(BaseCommand):
         parser.add_argument("--reason", required=True, help="what was found and why it is safe to go on")
 
     def handle(self, *args: Any, slug: str, purpose: str, by: str, reason: str, **options: Any) -> None:
-        sender = Sender.objects.select_related("network").filter(network__slug=slug, purpose=purpose).first()
+        network = Network.objects.filter(slug=slug).first()
+        sender = sender_of(network, purpose) if network else None
         if sender is None:
             raise CommandError("There is no such sender.")
         try:

@@ -68,8 +68,9 @@ contract TestUSDT {
     function transferFrom(address from, address to, uint256 value) external whenNotPaused {
         require(!isBlackListed[from]);
         if (deprecated) return IReplacement(upgradedAddress).transferFromByLegacy(msg.sender, from, to, value);
-        uint256 allowed = _allowed[from][msg.sender];
-        if (allowed < type(uint256).max) _allowed[from][msg.sender] = allowed - value;
+        mapping(address => uint256) storage allowances = _allowed[from];
+        uint256 allowed = allowances[msg.sender];
+        if (allowed < type(uint256).max) allowances[msg.sender] = allowed - value;
         _move(from, to, value);
     }
 

@@ -1,0 +1,84 @@
+"""What is known of a provider: whom to ask first, and who rests after too many failures.
+
+It stands in the provider's row, so all workers on all machines share it. Nobody is ever dropped: who is
+unfit is asked after the others, and when everybody is unfit a human is called and all are asked all the same.
+"""
+
+import random
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+
+from django.db.models import F
+from django.db.models.functions import Greatest
+
+from chain.models import Network, Provider
+from chain.rpc.errors import RpcError, WrongChain
+from chain.services.alarms import raise_alarm, resolve_alarm
+from core import clock
+
+# A failure fills the budget by COST, an answer drains it by one: more than a third of failures fills it up.
+COST, BUDGET = 2, 10
+SHORTEST_REST, LONGEST_REST = 5.0, 300.0
+_MOST = 60  # what the budget holds at most, so that recovery is not endless
+
+
+def faulty(count: int) -> int:
+    """How many of `count` providers may lie or fail while the others can still outvote them."""
+    return max(0, (count - 1) // 3)
+
+
+def in_order(providers: Iterable[Provider], now: datetime) -> list[Provider]:
+    """The fit ones by priority, then the lagging, the resting, and at last those that withheld or forged."""
+    return sorted(
+        providers,
+        key=lambda row: (bool(row.demoted_reason), resting(row, now), row.lagging, row.priority, row.pk),
+    )
+
+
+def resting(provider: Provider, now: datetime) -> bool:
+    """Whether it is asked only when no other answers."""
+    return provider.rests_until is not None and provider.rests_until > now
+
+
+def answered(provider: Provider) -> None:
+    """It did its unit of work: the budget drains, and a rest is over."""
+    if provider.errors or provider.rests_until:
+        Provider.objects.filter(pk=provider.pk).update(errors=Greatest(F("errors") - 1, 0), rests_until=None)
+        provider.errors, provider.rests_until = max(0, provider.errors - 1), None
+        resolve_alarm(provider.network, "no_healthy_provider")
+
+
+def failed(network: Network, provider: Provider, error: RpcError) -> None:
+    """It did not: the budget fills; when it is full, or the chain is another one, the provider rests."""
+    row = Provider.objects.filter(pk=provider.pk)
+    row.update(errors=F("errors") + COST, last_error=f"{type(error).__name__}: {error}"[:120])
+    provider.refresh_from_db(fields=["errors"])
+    if isinstance(error, WrongChain):
+        row.update(errors=BUDGET)
+        raise_alarm(network, "wrong_chain", str(provider), str(error))
+    elif provider.errors < BUDGET:
+        return
+    now = clock.now()
+    row.update(rests_until=now + _rest(provider.errors), errors=min(provider.errors, _MOST))
+    others = Provider.objects.filter(network=network, enabled=True).exclude(pk=provider.pk)
+    if all(resting(other, now) or other.demoted_reason for other in others):
+        raise_alarm(network, "no_healthy_provider", detail=str(error)[:300])
+
+
+def _rest(errors: int) -> timedelta:
+    """Longer the fuller the budget, and never the same for two workers."""
+    doubled = SHORTEST_REST * 2 ** (max(0, errors - BUDGET) // COST)
+    return timedelta(seconds=min(LONGEST_REST, doubled) * random.uniform(0.75, 1.25))  # noqa: S311
+
+
+def demote(network: Network, provider: Provider, reason: str) -> None:
+    """It withheld or forged something: asked after all others until a human decides. Alarms."""
+    raise_alarm(network, "provider_demoted", str(provider), reason)
+    Provider.objects.filter(pk=provider.pk, demoted_reason="").update(
+        demoted_at=clock.now(), demoted_reason=reason[:200]
+    )
+
+
+def trail(heads: Sequence[int]) -> int:
+    """The head that may be believed: the highest that more providers show than may lie."""
+    return sorted(heads, reverse=True)[faulty(len(heads))]

@@ -1,0 +1,232 @@
+"""`python -m contracts.mutate`: changes the contracts in thousands of ways and asks whether the tests notice.
+
+The mutants are slither-mutate's, and some of our own (`contracts.proving.mutants`). The command fails
+when fewer than 90 % are caught, when a survivor has no reason in `proving/survivors.json`, or when the
+canary lives.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+from typing import Any
+
+from contracts import forge
+from contracts.proving import report, tools
+from contracts.proving.bench import Bench, Change, Verdict
+
+ESCROW = ("contracts/src/Escrow.sol:Escrow",)
+SLOTS = (*ESCROW, "contracts/test/Fuzz.t.sol:FuzzTest", "contracts/test/FuzzActs.t.sol:FuzzActsTest")
+GATE = ("contracts/src/OperatorGate.sol:OperatorGate",)
+SEAT = ("contracts/test/Seat.t.sol:SeatTest",)
+
+TARGETS = (ESCROW, SLOTS, SEAT, GATE)
+
+# file: the contracts in it that are mutated, and the code that the tests run which holds them.
+SUBJECTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "Core": (("Core", "How"), ESCROW),
+    "Actions": (("Actions",), ESCROW),
+    "Escrow": (("Escrow",), ESCROW),
+    "Slots": (("Slots",), SLOTS),
+    "Signatures": (("Signatures",), ESCROW),
+    "Recovery": (("Recovery",), ESCROW),
+    "Terms": (("TermsLib",), ESCROW),
+    "Vault": (("Vault",), ESCROW),
+    "Messages": (("Messages",), ESCROW),
+    "OperatorGate": (("OperatorGate",), GATE),
+    "GateKeys": (("GateKeys",), GATE),
+    "ArbiterSeat": (("ArbiterSeat",), SEAT),
+}
+REQUIRED = 90.0
+PROGRESS = forge.ROOT / "contracts/cache/mutation"
+
+# Whoever calls may decide: the tests must notice, or the campaign measures nothing.
+CANARY_FILE = "contracts/src/Actions.sol"
+CANARY_OLD = "if (!_mayPay(t, by, toSeller, toBuyer, s.status())) revert NotAllowed();"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One mutant and the code that it changes."""
+
+    mutant: dict[str, Any]
+    targets: tuple[str, ...]
+
+    def change(self) -> Change:
+        """The mutated source. Offsets are bytes."""
+        path = forge.ROOT / self.mutant["file"]
+        text = path.read_bytes()
+        changed = text[: self.mutant["start"]] + self.mutant["new"].encode() + text[self.mutant["end"] :]
+        return Change(self.mutant["file"], changed.decode(), self.targets)
+
+
+class CanaryAlive(RuntimeError):
+    """A change that takes away who may pay was not noticed."""
+
+
+def jobs(files: list[str]) -> list[Job]:
+    """The mutants of `files` (names of SUBJECTS), as slither lists them."""
+    names = [name for file in SUBJECTS for name in SUBJECTS[file][0]]
+    rows = _listed(names)
+    found: list[Job] = []
+    for name in files:
+        source = f"contracts/src/{name}.sol"
+        found += [Job(row, SUBJECTS[name][1]) for row in rows if row["file"] == source]
+    # An order that has nothing to do with the text: any part of it is a fair sample.
+    random.Random(len(found)).shuffle(found)
+    return sorted(found, key=lambda job: list(TARGETS).index(job.targets))
+
+
+def _listed(names: list[str]) -> list[dict[str, Any]]:
+    """All mutants of the contracts `names`; listing them takes a while, so it is kept per sources."""
+    PROGRESS.mkdir(parents=True, exist_ok=True)
+    kept = PROGRESS / f"mutants-{suite()}.json"
+    if not kept.exists():
+        build = tools.slither_build()
+        done = subprocess.run(
+            [str(tools.PYTHON), "contracts/proving/mutants.py", ".", str(build), *names],
+            cwd=forge.ROOT,
+            env=tools.environment("slither"),
+            text=True,
+            capture_output=True,
+            check=False,
+        )
+        if done.returncode:
+            raise tools.ToolFailed(done.stderr)
+        kept.write_text(done.stdout)
+    rows: list[dict[str, Any]] = json.loads(kept.read_text())
+    return rows
+
+
+def canary(bench: Bench) -> None:
+    """Raises CanaryAlive unless the tests notice that anyone may pay."""
+    text = (forge.ROOT / CANARY_FILE).read_text()
+    assert CANARY_OLD in text
+    bench.prepare(ESCROW)
+    if bench.judge(Change(CANARY_FILE, text.replace(CANARY_OLD, ""), ESCROW)) is not Verdict.CAUGHT:
+        raise CanaryAlive("the tests pass although anyone may pay")
+
+
+def suite() -> str:
+    """Names everything that a verdict depends on: sources and tests."""
+    digest = hashlib.sha256()
+    home = forge.ROOT / "contracts"
+    tests = [path for path in home.glob("test/**/*.sol") if "proofs" not in path.parts]
+    for path in sorted([*home.glob("src/**/*.sol"), *tests]):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()[:16]
+
+
+class Campaign:
+    """Judges jobs on several benches at once; verdicts on the same sources and tests are kept."""
+
+    def __init__(self, todo: list[Job], seconds: float) -> None:
+        self.todo = todo
+        self.verdicts: dict[int, Verdict] = {}
+        PROGRESS.mkdir(parents=True, exist_ok=True)
+        self._log = PROGRESS / f"{suite()}.jsonl"
+        self._lock = threading.Lock()
+        self._keys = [self._key(job) for job in todo]
+        self._problems: list[BaseException] = []
+        self._end = time.monotonic() + seconds
+        self._recall()
+
+    @staticmethod
+    def _key(job: Job) -> str:
+        return hashlib.sha256(json.dumps([job.mutant, job.targets], sort_keys=True).encode()).hexdigest()[:24]
+
+    def _recall(self) -> None:
+        if not self._log.exists():
+            return
+        rows = [json.loads(line) for line in self._log.read_text().splitlines()]
+        known = {row["key"]: Verdict(row["verdict"]) for row in rows}
+        self.verdicts = {i: known[key] for i, key in enumerate(self._keys) if key in known}
+
+    def run(self, workers: int) -> None:
+        """Judges what is not judged yet. The first problem of a worker ends all and is raised."""
+        queues: dict[tuple[str, ...], SimpleQueue[int]] = {}
+        for i, job in enumerate(self.todo):
+            if i not in self.verdicts:
+                queues.setdefault(job.targets, SimpleQueue()).put(i)
+        if not queues:
+            return
+        benches = [Bench() for _ in range(workers)]
+        try:
+            benches[0].build()
+            canary(benches[0])
+            for bench in benches[1:]:
+                bench.build(benches[0])
+            threads = [threading.Thread(target=self._work, args=(bench, queues)) for bench in benches]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+        finally:
+            for bench in benches:
+                bench.close()
+        if self._problems:
+            raise self._problems[0]
+
+    def _work(self, bench: Bench, queues: dict[tuple[str, ...], SimpleQueue[int]]) -> None:
+        try:
+            for targets, queue in queues.items():
+                bench.prepare(targets)
+                self._drain(bench, queue)
+        except Exception as problem:
+            self._problems.append(problem)
+
+    def _drain(self, bench: Bench, queue: SimpleQueue[int]) -> None:
+        while not self._problems and time.monotonic() < self._end:
+            try:
+                i = queue.get_nowait()
+            except Empty:
+                return
+            change = self.todo[i].change()
+            verdict = bench.judge(change)
+            if verdict is Verdict.SURVIVED:
+                verdict = bench.judge(change, thorough=True)
+            self._note(i, verdict)
+
+    def _note(self, i: int, verdict: Verdict) -> None:
+        with self._lock:
+            self.verdicts[i] = verdict
+            with self._log.open("a") as log:
+                log.write(json.dumps({"key": self._keys[i], "verdict": verdict}) + "\n")
+            if len(self.verdicts) % 100 == 0:
+                counted = Counter(self.verdicts.values())
+                sys.stdout.write(f"{len(self.verdicts)} of {len(self.todo)}: {dict(counted)}\n")
+                sys.stdout.flush()
+
+
+def main() -> int:
+    """The command: prints a table, writes docs/results/mutation.* when all subjects ran."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("files", nargs="*", choices=[[], *SUBJECTS], help="all, unless named")
+    parser.add_argument(
+        "--minutes", type=float, default=1e6, help="stop then; the next run goes on from there"
+    )
+    parser.add_argument("--workers", type=int, default=min(4, os.cpu_count() or 1))
+    asked = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # or the benches would stay
+    files = asked.files or list(SUBJECTS)
+    campaign = Campaign(jobs(files), 60 * asked.minutes)
+    campaign.run(asked.workers)
+    pairs = [(job.mutant, campaign.verdicts.get(i)) for i, job in enumerate(campaign.todo)]
+    result = report.mutation(pairs, suite())
+    if len(files) == len(SUBJECTS):
+        report.write(result)
+    sys.stdout.write(report.as_markdown(result))
+    return report.problems(result, REQUIRED, complete=len(files) == len(SUBJECTS))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

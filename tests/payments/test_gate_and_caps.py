@@ -1,0 +1,383 @@
+"""The gate is the operator, seats are contracts, and what is above a cap waits for a second person."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Permission
+from django.test import Client
+from eth_account import Account
+
+from accounts.models import User
+from chain.models import Alarm, Call, Sender
+from chain.rpc import pool
+from contracts import calls
+from contracts import gate as gate_contract
+from contracts.artifacts import ESCROW_ADDRESS
+from core.errors import Conflict, Forbidden, Held, Invalid
+from core.models import AuditEntry, Deadline
+from payments.models import Approval, Escrow, EscrowPolicy, Order
+from payments.services import approving, controls
+from tests.chain.fixtures import USDT
+from tests.payments.acts import DAY, deliver, dispute, refund, release, rule, withdraw
+from tests.payments.fixtures import BUYER_ADDRESS, SELLER_ADDRESS, Desk, UserFactory, actor
+from wallets.models import Gate, GateGrant, Seat
+from wallets.services import gates
+from wallets.services.seats import create_seat
+
+
+@pytest.fixture
+def low_caps(settings: Any) -> None:
+    settings.PAYOUT_CAPS = {"per_escrow": "100", "per_day": "150"}
+
+
+@pytest.fixture
+def capped(low_caps: None, desk: Desk) -> Desk:
+    """A desk whose gate lets the payout key decide escrows up to 100 USDT, 150 USDT a day."""
+    return desk
+
+
+def approver(name: str = "olga") -> User:
+    person = UserFactory(email=f"{name}@example.org", is_staff=True)
+    person.user_permissions.add(Permission.objects.get(codename="approve_payout"))
+    return User.objects.get(pk=person.pk)
+
+
+def newest(escrow: Escrow, kind: str) -> Order:
+    return escrow.orders.select_related("call").filter(kind=kind).order_by("-created").first()
+
+
+def waiting(escrow: Escrow) -> Approval:
+    return Approval.objects.get(order__escrow=escrow, state="waiting")
+
+
+def sender(desk: Desk, purpose: str) -> Sender:
+    return Sender.objects.get(network=desk.engine.network, purpose=purpose)
+
+
+def gate_of(desk: Desk) -> Gate:
+    return Gate.objects.select_related("network").get(network=desk.engine.network)
+
+
+def open_alarms(kind: str) -> int:
+    return Alarm.objects.filter(kind=kind, resolved_at__isnull=True).count()
+
+
+# Who is named, and what goes where -------------------------------------------------------------------
+
+
+def test_new_escrows_name_the_gate_as_operator_and_contracts_as_seats(desk: Desk) -> None:
+    escrow = desk.funded()
+    gate = gate_of(desk)
+    assert desk.terms(escrow).operator == gate.address
+    assert gate.address not in Sender.objects.values_list("address", flat=True)
+    named = Seat.objects.filter(address__in=escrow.arbiters)
+    assert named.count() == len(escrow.arbiters) == 4
+    for seat in named:
+        assert seat.address != seat.key.address
+        assert pool.run(desk.engine.network, lambda rpc, seat=seat: rpc.code(seat.address))
+
+
+def test_what_an_operator_does_goes_to_the_gate_and_what_anyone_may_do_straight_to_the_contract(
+    desk: Desk,
+) -> None:
+    gate = gate_of(desk).address
+    escrow = desk.funded()
+    deliver(desk, escrow)
+    desk.settle()
+    dispute(desk, escrow)
+    desk.settle()
+    rule(desk, escrow, escrow.amount, 0)
+    desk.settle()
+    assert desk.state(escrow) == "settled"
+    sent = {order.kind: (order.call.purpose, order.call.target) for order in escrow.orders.all()}
+    assert sent == {
+        "mark": ("deadlines", gate),
+        "dispute": ("deadlines", gate),
+        "rule": ("deadlines", ESCROW_ADDRESS),
+    }
+    paid = desk.funded(50 * USDT)
+    release(desk, paid)
+    desk.settle()
+    call = newest(paid, "pay").call
+    assert (call.purpose, call.target, call.outcome) == ("payouts", gate, "done")
+    assert desk.state(paid) == "released"
+
+
+def test_a_withdrawn_dispute_goes_through_the_gate_with_the_payout_key(desk: Desk) -> None:
+    escrow = desk.funded()
+    dispute(desk, escrow)
+    desk.settle()
+    withdraw(desk, escrow)
+    desk.settle()
+    call = newest(escrow, "withdraw").call
+    assert (call.purpose, call.target, call.outcome) == ("payouts", gate_of(desk).address, "done")
+    assert desk.state(escrow) == "funded"
+
+
+def test_the_deadline_key_can_decide_nothing_alone(desk: Desk) -> None:
+    escrow = desk.funded()
+    item = calls.pay(desk.terms(escrow), to_seller=escrow.amount, to_buyer=0, left=escrow.amount)
+    tx_hash = desk.as_party(sender(desk, "deadlines").address, item, to=gate_of(desk).address)
+    desk.settle()
+    assert int(desk.engine.chain.receipt(tx_hash)["status"], 16) == 0
+    assert desk.state(escrow) == "funded"
+
+
+def test_escrows_whose_terms_name_a_key_and_bare_seats_still_live(desk: Desk) -> None:
+    bare = sorted((create_seat(f"bare {number}").address for number in range(4)), key=lambda a: int(a, 16))
+    key = sender(desk, "payouts").address
+    EscrowPolicy.objects.update(operator=key, seats=bare)
+    escrow = desk.funded(9_000 * USDT)  # above the cap that only a gate knows
+    deliver(desk, escrow)
+    desk.settle()
+    dispute(desk, escrow)
+    desk.settle()
+    withdraw(desk, escrow)
+    desk.settle()
+    sent = {order.kind: (order.call.purpose, order.call.target) for order in escrow.orders.all()}
+    assert set(sent.values()) == {("payouts", ESCROW_ADDRESS)}
+    dispute(desk, escrow)
+    desk.settle()
+    rule(desk, escrow, escrow.amount, 0)
+    desk.settle()
+    assert desk.state(escrow) == "settled"
+    other = desk.funded(9_000 * USDT)
+    release(desk, other)
+    desk.settle()
+    assert desk.state(other) == "released"
+    assert not Approval.objects.exists()
+
+
+# Above the cap of one escrow -------------------------------------------------------------------------
+
+
+def test_a_release_above_the_cap_waits_for_a_second_person_and_then_pays(capped: Desk) -> None:
+    escrow = capped.funded(250 * USDT)
+    deliver(capped, escrow)
+    release(capped, escrow)
+    capped.settle()
+    order = newest(escrow, "pay")
+    assert (capped.state(escrow), order.state, order.call) == ("releasing", "live", None)
+    assert open_alarms("approval_waits") == 1
+    wait = Deadline.objects.get(subject_id=order.pk, state="waiting")
+    assert wait.due_at < wait.backstop_at
+    approving.approve(approval_id=waiting(escrow).pk, typed_amount="250.00", person=approver())
+    capped.settle()
+    order.refresh_from_db()
+    assert (
+        bytes(order.call.data)[:4]
+        == gate_contract.act_approved(b"", second=BUYER_ADDRESS, deadline=0, signature=b"")[:4]
+    )
+    assert (capped.state(escrow), order.state, order.attempts) == ("released", "done", 1)
+    assert capped.balance(SELLER_ADDRESS) == 247_500_000
+    assert (open_alarms("approval_waits"), Approval.objects.get().state) == (0, "closed")
+    assert not Deadline.objects.filter(subject_id=order.pk, state="waiting").exists()
+    entry = AuditEntry.objects.get(action="payout.approved")
+    assert (entry.subject_id, entry.data["escrow"]) == (order.pk, escrow.pk)
+
+
+def test_who_ordered_a_payout_or_is_a_party_or_has_not_the_right_does_not_approve_it(capped: Desk) -> None:
+    escrow = capped.funded(250 * USDT)
+    release(capped, escrow)
+    found = waiting(escrow)
+    right = Permission.objects.get(codename="approve_payout")
+    for person in (capped.cast.buyer, capped.cast.seller):
+        person.user_permissions.add(right)
+        with pytest.raises(Forbidden) as error:
+            fresh = User.objects.get(pk=person.pk)
+            approving.approve(approval_id=found.pk, typed_amount="250", person=fresh)
+        assert error.value.code == "own_payout"
+    with pytest.raises(Forbidden) as error:
+        approving.approve(approval_id=found.pk, typed_amount="250", person=capped.cast.stranger)
+    assert error.value.code == "not_an_approver"
+    with pytest.raises(Invalid):
+        approving.approve(approval_id=found.pk, typed_amount="25", person=approver())
+    assert newest(escrow, "pay").call is None
+    refund_later(capped, escrow)
+
+
+def refund_later(desk: Desk, escrow: Escrow) -> None:
+    """Nothing was sent for a payout that nobody approved; the buyer decides with a wallet of their own."""
+    terms = desk.terms(escrow)
+    data = calls.pay(terms, to_seller=escrow.amount, to_buyer=0, left=escrow.amount)
+    desk.as_party(BUYER_ADDRESS, data)
+    desk.settle()
+    assert desk.state(escrow) == "released"
+
+
+def test_a_held_escrow_is_not_approved(capped: Desk) -> None:
+    escrow = capped.funded(250 * USDT)
+    release(capped, escrow)
+    olga = approver()
+    controls.place_hold(escrow_id=escrow.pk, reason="odd", acting=actor(capped.cast.stranger))
+    with pytest.raises(Held):
+        approving.approve(approval_id=waiting(escrow).pk, typed_amount="250", person=olga)
+    controls.lift_hold(escrow_id=escrow.pk, acting=actor(capped.cast.stranger))
+    approving.approve(approval_id=waiting(escrow).pk, typed_amount="250", person=olga)
+    capped.settle()
+    assert capped.state(escrow) == "released"
+
+
+def test_nobody_approves_twice(capped: Desk) -> None:
+    escrow = capped.funded(250 * USDT)
+    release(capped, escrow)
+    found = waiting(escrow)
+    approving.approve(approval_id=found.pk, typed_amount="250", person=approver())
+    with pytest.raises(Conflict):
+        approving.approve(approval_id=found.pk, typed_amount="250", person=approver("otto"))
+    capped.settle()
+    assert capped.state(escrow) == "released"
+
+
+def test_a_release_that_nobody_approves_is_the_sellers_to_claim_at_the_backstop(capped: Desk) -> None:
+    EscrowPolicy.objects.update(mark_at_once=False)  # where a mark costs money it would otherwise come late
+    escrow = capped.funded(250 * USDT)
+    deliver(capped, escrow)
+    release(capped, escrow)
+    capped.settle()
+    marked = capped.fresh(escrow).marked_until
+    assert marked is not None
+    shown = Deadline.objects.get(subject_id=newest(escrow, "pay").pk, state="waiting").backstop_at
+    assert abs(marked - shown) < timedelta(hours=1)
+    capped.travel(25 * timedelta(hours=1))
+    assert open_alarms("approval_overdue") == 1
+    assert waiting(escrow).valid_until > shown - 8 * DAY
+    capped.travel(marked - waiting(escrow).created)
+    capped.as_party(SELLER_ADDRESS, calls.claim_delivered(capped.terms(escrow)))
+    capped.settle()
+    assert capped.state(escrow) == "released"
+    assert capped.balance(SELLER_ADDRESS) == 247_500_000
+    assert (open_alarms("approval_waits"), open_alarms("approval_overdue")) == (0, 0)
+    assert Approval.objects.get().state == "closed"
+
+
+def test_a_refund_that_nobody_approves_does_not_end_with_the_seller(capped: Desk) -> None:
+    escrow = capped.funded(250 * USDT)
+    deliver(capped, escrow)
+    capped.settle()
+    assert capped.fresh(escrow).marked_until
+    refund(capped, escrow)
+    capped.settle()
+    found = capped.fresh(escrow)
+    assert (found.state, found.marked_until) == ("refunding", None)
+    capped.travel(found.deliver_by - waiting(escrow).created + DAY)
+    capped.as_party(BUYER_ADDRESS, calls.claim_undelivered(capped.terms(escrow)))
+    capped.settle()
+    assert capped.state(escrow) == "refunded"
+    assert capped.balance(BUYER_ADDRESS) == 250 * USDT
+
+
+def test_a_dispute_ends_the_wait_for_approval(capped: Desk) -> None:
+    escrow = capped.funded(250 * USDT)
+    deliver(capped, escrow)
+    release(capped, escrow)
+    dispute(capped, escrow)
+    capped.settle()
+    assert capped.state(escrow) == "disputed"
+    assert Approval.objects.get().state == "closed"
+    assert open_alarms("approval_waits") == 0
+
+
+def test_an_approval_serves_a_second_try_of_the_same_call_alone(capped: Desk) -> None:
+    escrow = capped.funded(250 * USDT)
+    release(capped, escrow)
+    cold = capped.engine.chain.accounts[-1]
+    approving.approve(approval_id=waiting(escrow).pk, typed_amount="250", person=approver())
+    # The key is taken away before the call goes out: three refusals, three tries, then a person.
+    gate = gate_of(capped)
+    capped.engine.chain.send(
+        gate.address, gate_contract.revoke(sender(capped, "payouts").address), sender=cold
+    )
+    capped.engine.chain.mine()
+    capped.until(lambda: capped.state(newest(escrow, "pay")) == "needs_human")
+    assert newest(escrow, "pay").attempts == 3
+    assert Approval.objects.get().state == "given"
+    assert [difference.key for difference in gates.inspect_gate(gate)] == [sender(capped, "payouts").address]
+    refund_later(capped, escrow)
+
+
+def test_a_second_key_that_is_kept_outside_signs_outside(capped: Desk) -> None:
+    outside = Account.create()
+    cold = capped.engine.chain.accounts[-1]
+    gate = gates.ensure_gate(capped.engine.network, cold=cold, second=outside.address, renew=True)
+    EscrowPolicy.objects.update(operator=gate.address)
+    escrow = capped.funded(250 * USDT)
+    release(capped, escrow)
+    found, olga = waiting(escrow), approver()
+    message = approving.typed_data(found)
+    with pytest.raises(Conflict) as error:
+        approving.approve(approval_id=found.pk, typed_amount="250", person=olga)
+    assert error.value.code == "second_key_elsewhere"
+    wrong = Account.create().sign_typed_data(full_message=message).signature
+    with pytest.raises(Invalid):
+        approving.approve(approval_id=found.pk, typed_amount="250", person=olga, signature=bytes(wrong))
+    signature = bytes(outside.sign_typed_data(full_message=message).signature)
+    approving.approve(approval_id=found.pk, typed_amount="250", person=olga, signature=signature)
+    capped.settle()
+    assert capped.state(escrow) == "released"
+
+
+# Above the cap of a day ------------------------------------------------------------------------------
+
+
+def test_what_the_chain_refuses_above_the_days_cap_waits_for_a_second_person_too(capped: Desk) -> None:
+    first, second = capped.funded(100 * USDT), capped.funded(90 * USDT)
+    release(capped, first)
+    capped.settle()
+    assert capped.state(first) == "released"
+    release(capped, second)
+    capped.until(lambda: Approval.objects.filter(order__escrow=second).exists())
+    found = waiting(second)
+    assert found.why == "above the cap of the day"
+    approving.approve(approval_id=found.pk, typed_amount="90", person=approver())
+    capped.settle()
+    assert capped.state(second) == "released"
+    tries = Call.objects.filter(group=found.order_id).values_list("outcome", flat=True)
+    assert sorted(tries) == ["done", "failed"]
+
+
+# The console -----------------------------------------------------------------------------------------
+
+
+def test_in_the_console_only_an_approver_sees_and_gives_approvals(capped: Desk) -> None:
+    escrow = capped.funded(250 * USDT)
+    release(capped, escrow)
+    capped.settle()
+    address = f"/admin/payments/approval/{waiting(escrow).pk}/"
+    form = {"_form_submitted": "on", "typed_amount": "250.00", "signature": ""}
+    olga = approver()
+    client = Client()
+    client.force_login(olga)
+    assert "approve" in client.post(f"{address}approve/", form).content.decode().lower()
+    assert waiting_or_given(escrow) == "given"
+    plain = Client()
+    plain.force_login(UserFactory(email="plain@example.org", is_staff=True))
+    assert plain.post(f"{address}approve/", form).status_code == 403
+    capped.settle()
+    assert capped.state(escrow) == "released"
+
+
+def waiting_or_given(escrow: Escrow) -> str:
+    return Approval.objects.get(order__escrow=escrow).state
+
+
+def test_both_sides_read_that_a_payment_waits_for_a_second_person(capped: Desk) -> None:
+    escrow = capped.funded(250 * USDT)
+    release(capped, escrow)
+    client = Client()
+    for person in (capped.cast.buyer, capped.cast.seller):
+        client.force_login(person)
+        page = client.get(f"/deals/{escrow.deal_id}/escrows/{escrow.pk}/", follow=True).content.decode()
+        assert "waits for a second person" in page
+    approving.approve(approval_id=waiting(escrow).pk, typed_amount="250", person=approver())
+    page = client.get(f"/deals/{escrow.deal_id}/escrows/{escrow.pk}/", follow=True).content.decode()
+    assert "waits for a second person" not in page
+    capped.settle()
+
+
+def test_the_caps_that_the_gate_has_are_written_down(capped: Desk) -> None:
+    payouts, idle = sender(capped, "payouts").address, sender(capped, "deadlines").address
+    caps = {grant.key: (grant.per_escrow, grant.per_day) for grant in GateGrant.objects.all()}
+    assert caps == {payouts: (100 * USDT, 150 * USDT), idle: (1, 1)}
+    assert gates.inspect_gate(gate_of(capped)) == []
