@@ -17,18 +17,10 @@ from payments.models import Escrow, Order
 from tests.chain.fixtures import USDT
 from tests.disputes import cast as stage
 from tests.disputes.cast import REASONS
-from tests.disputes.test_on_chain import people, settle, under_review
+from tests.disputes.test_on_chain import WINDOW, people, settle, under_review, window
 from tests.payments.fixtures import BUYER_ADDRESS, SELLER_ADDRESS, Desk
 
-__all__ = ["people"]
-
-WINDOW = timedelta(hours=72)
-
-
-@pytest.fixture(autouse=True)
-def window(settings: Any) -> None:
-    """The published window for appeals: no test may fall out of it by being slow."""
-    settings.CLOCKS = settings.CLOCKS | {"appeal": int(WINDOW.total_seconds())}
+__all__ = ["people", "window"]
 
 
 def ruled(desk: Desk, people: stage.Cast, to_seller: int = 250 * USDT) -> Dispute:
