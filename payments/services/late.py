@@ -21,10 +21,12 @@ from payments.states import ENDED_UNPAID, EscrowState, LegState
 def return_when_possible(escrow: Escrow) -> None:
     """Start the wait after which counted money on an expired or cancelled escrow goes back by itself.
 
-    The payer has 48 h to choose; the contract returns a part payment only after fund-by, unless the terms
-    are cancelled there, which nobody does to terms that can still be revived.
+    The payer has 48 h to choose, or to complete what both sides revived; the contract returns a part
+    payment only after fund-by, unless the terms are cancelled there, which nobody does to terms that can
+    still be revived.
     """
-    if balances.held(escrow) >= escrow.remainder or escrow.state == EscrowState.CANCELLED:
+    chooses = escrow.state == EscrowState.CANCELLED or escrow.revived_at
+    if chooses or balances.held(escrow) >= escrow.remainder:
         due = clock.now() + timedelta(seconds=settings.CLOCKS["revive"])
     elif deadlines.waiting(escrow.pk).filter(kind=clocks.LATE_MONEY).exists():
         return

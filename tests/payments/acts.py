@@ -6,10 +6,10 @@ from eth_utils.crypto import keccak
 
 from contracts import abi, rulings
 from contracts.artifacts import KEYLESS_DEPLOYER, create2_address
-from contracts.calls import erc20_transfer, test_token_mint
+from contracts.calls import Act, Signers, erc20_transfer, relay, test_token_mint
 from payments.models import Escrow, Order, RefundRequest
 from payments.services import delivery, disputing, payouts
-from tests.payments.fixtures import Desk, actor
+from tests.payments.fixtures import BUYER_ADDRESS, SELLER_ADDRESS, Desk, actor
 from wallets.models import Seat
 from wallets.services.seats import sign_ruling
 
@@ -87,6 +87,26 @@ def rule(desk: Desk, escrow: Escrow, to_seller: int, to_buyer: int, *, seats: in
         acting=actor(desk.cast.stranger),
         **facts,
     )
+
+
+# The code of a wallet that is a contract and has signed whatever it is asked about (ERC-1271).
+_SIGNED = "0x631626ba7e60e01b5f5260205ff3"
+
+
+def both_sign(desk: Desk, escrow: Escrow, act: Act) -> str:
+    """Both sides sign an act with their wallets and anyone submits it; stays in the pool until mined."""
+    chain = desk.engine.chain
+    for wallet in (BUYER_ADDRESS, SELLER_ADDRESS):
+        chain.rpc("anvil_setCode", wallet, _SIGNED)
+    data = relay(
+        desk.terms(escrow),
+        act=act,
+        signers=Signers.BOTH,
+        deadline=chain.now + 3_600,
+        buyer_signature=b"\x01" * 65,
+        seller_signature=b"\x01" * 65,
+    )
+    return chain.send(desk.engine.network.escrow_contract, data)
 
 
 def pay_many(desk: Desk, *transfers: tuple[str, int]) -> str:

@@ -14,10 +14,11 @@ import pytest
 from chain.models import Call
 from contracts import calls, views
 from contracts.calls import LegKind, Side
+from contracts.events import Status
 from core import deadlines
 from core.errors import DomainError
 from payments.models import Order, PayoutLeg
-from payments.services import controls, payouts
+from payments.services import controls, extending, payouts
 from payments.states import CLOSED, TERMINAL
 from tests.chain.fixtures import USDT, NodeRefused
 from tests.payments import acts
@@ -86,6 +87,10 @@ class Life:
         for leg in self.escrow.legs.filter(state="blocked"):
             payouts.retry_leg(leg_id=leg.pk, acting=actor(self.desk.cast.stranger))
 
+    def give_time(self) -> None:
+        days, acting = self.chance.choice([1, 3, 9]), actor(self.desk.cast.stranger)
+        extending.give_time(escrow_id=self.escrow.pk, days=days, reason="chance", acting=acting)
+
     def hold(self) -> None:
         controls.place_hold(escrow_id=self.escrow.pk, reason="chance", acting=actor(self.desk.cast.stranger))
 
@@ -114,6 +119,14 @@ class Life:
     def wallet_withdraws(self) -> None:
         address = self.chance.choice([BUYER_ADDRESS, SELLER_ADDRESS])
         self.desk.as_party(address, calls.withdraw_dispute(self.terms))
+
+    def wallet_appeals(self) -> None:
+        side = self.chance.choice([Side.BUYER, Side.SELLER])
+        data = calls.appeal(self.terms, side=side)
+        self.desk.as_party(BUYER_ADDRESS if side == Side.BUYER else SELLER_ADDRESS, data)
+
+    def wallet_cancels(self) -> None:
+        self.desk.as_party(SELLER_ADDRESS, calls.cancel(self.terms))
 
     def wallet_marks(self) -> None:
         self.desk.as_party(SELLER_ADDRESS, calls.mark_delivered(self.terms))
@@ -194,6 +207,9 @@ _RARE: tuple[Callable[[Life], None], ...] = (
     Life.take_back,
     Life.return_late_money,
     Life.wallet_withdraws,
+    Life.wallet_appeals,
+    Life.wallet_cancels,
+    Life.give_time,
 )
 ACTS: tuple[Callable[[Life], None], ...] = _RARE + 2 * (
     Life.deliver,
@@ -258,15 +274,21 @@ def check_state(life: Life) -> None:
     request = {"to": life.contract, "data": "0x" + views.state_of(life.terms).hex()}
     answer = life.desk.engine.chain.rpc("eth_call", request, "latest")
     on_chain, settled = views.decode_state(bytes.fromhex(answer[2:]))
-    assert settled == (found.remainder == 0)
-    if settled:
+    assert (settled or on_chain.status == Status.CANCELLED) == (found.remainder == 0)
+    assert (found.cancelled_at is not None) == (on_chain.status == Status.CANCELLED and not settled)
+    if found.remainder == 0:
         assert found.state in TERMINAL
         return
     assert found.state not in CLOSED
     assert on_chain.left == found.remainder
+    assert (on_chain.round, on_chain.extended) == (found.dispute_round, found.operator_days)
+    used = (found.buyer_disputes, found.seller_disputes)
+    assert (on_chain.buyer_disputes, on_chain.seller_disputes) == used
     assert (on_chain.status == 2) == (found.state in ("disputed", "settling")), (on_chain, found.state)
     if found.state in ("funded", "delivered"):
         assert (found.marked_until is not None) == (on_chain.status == 1), (on_chain, found.state)
+        if found.marked_until is None and found.deliver_by is not None:
+            assert on_chain.deliver_by == int(found.deliver_by.timestamp())
 
 
 def check_exits(life: Life) -> None:
