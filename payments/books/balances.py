@@ -3,7 +3,7 @@
 from django.db.models import Sum
 
 from chain.models import Token
-from payments.models import AccountKind, Deposit, Entry, Escrow
+from payments.models import AccountKind, Deposit, DepositReversal, Entry, Escrow
 
 
 def balance(escrow: Escrow, kind: str, token: Token | None = None) -> int:
@@ -21,9 +21,14 @@ def held(escrow: Escrow) -> int:
 
 
 def counted(escrow: Escrow) -> int:
-    """All final deposits that counted towards the escrow, decided or not."""
+    """All final deposits that counted towards the escrow, decided or not, and that the chain still holds."""
     total = Deposit.objects.filter(escrow=escrow).aggregate(total=Sum("counted"))["total"]
-    return int(total or 0)
+    turns = DepositReversal.objects.filter(deposit__escrow=escrow)
+    lost = sum(
+        -turn.deposit.counted if turn.returned else turn.deposit.counted
+        for turn in turns.select_related("deposit")
+    )
+    return int(total or 0) - lost
 
 
 def surplus_by_token(escrow: Escrow) -> dict[int, int]:

@@ -11,11 +11,10 @@ from django.db import transaction
 
 from chain.models import Network
 from chain.services import reads
-from core.actors import SYSTEM
 from payments.books import balances
 from payments.locks import lock_escrow
 from payments.models import Escrow, ProjectionCursor
-from payments.services import controls, events
+from payments.services import controls
 
 log = structlog.get_logger(__name__)
 
@@ -64,9 +63,4 @@ def run(network: Network) -> list[Difference]:
 @transaction.atomic
 def _freeze(network: Network, vault: str) -> None:
     found = Escrow.objects.get(network=network, vault_address=vault)
-    escrow = lock_escrow(found.pk)
-    if not escrow.frozen:
-        escrow.frozen = True
-        escrow.save(update_fields=["frozen"])
-        controls.review(escrow)
-        events.of_escrow(escrow, "hold.placed", by=SYSTEM.id)
+    controls.freeze(lock_escrow(found.pk))

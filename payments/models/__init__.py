@@ -2,7 +2,14 @@
 
 from payments.models.books import Account, AccountKind, Entry, Journal
 from payments.models.deal import Deal, DealFile, DealVersion, Party, Role
-from payments.models.escrow import Delivery, DeliveryFile, Deposit, Escrow, RefundRequest
+from payments.models.escrow import (
+    Delivery,
+    DeliveryFile,
+    Deposit,
+    DepositReversal,
+    Escrow,
+    RefundRequest,
+)
 from payments.models.payout import (
     DECIDING,
     PAYING,
@@ -28,6 +35,7 @@ __all__ = [
     "Delivery",
     "DeliveryFile",
     "Deposit",
+    "DepositReversal",
     "Entry",
     "Escrow",
     "EscrowPolicy",

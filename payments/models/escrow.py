@@ -182,6 +182,25 @@ class Deposit(models.Model):
         return f"{self.amount} to {self.escrow_id}"
 
 
+class DepositReversal(models.Model):
+    """The chain left the final block that held a deposit, or took the deposit in again (`returned`)."""
+
+    deposit = models.ForeignKey(Deposit, on_delete=models.PROTECT, related_name="reversals")
+    # The gapless sequence number of the final event that said so.
+    seq = models.PositiveBigIntegerField()
+    returned = models.BooleanField(default=False)
+    created = models.DateTimeField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["deposit", "seq"], name="deposit_reversed_once_by_an_event")
+        ]
+        triggers: ClassVar = append_only()
+
+    def __str__(self) -> str:
+        return f"{self.deposit_id} {'returned' if self.returned else 'reversed'}"
+
+
 class Delivery(models.Model):
     """What the seller handed over: a note, files, or both."""
 

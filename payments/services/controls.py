@@ -6,7 +6,7 @@ from django.db.models import QuerySet
 from chain.models import Network
 from chain.services.calls import set_held
 from core import audit
-from core.actors import Actor
+from core.actors import SYSTEM, Actor
 from core.errors import Conflict, Held, Invalid
 from payments.locks import lock_escrow
 from payments.models import PAYING, Escrow, KillSwitch, Order, OrderKind
@@ -75,6 +75,16 @@ def place_hold(*, escrow_id: str, reason: str, acting: Actor) -> Escrow:
 def lift_hold(*, escrow_id: str, acting: Actor) -> Escrow:
     """Let orders go on."""
     return _set_hold(escrow_id, "", "hold.lifted", acting)
+
+
+def freeze(escrow: Escrow) -> None:
+    """Books and chain of a locked escrow tell two stories: nothing leaves it until a person has looked."""
+    if escrow.frozen:
+        return
+    escrow.frozen = True
+    escrow.save(update_fields=["frozen"])
+    review(escrow)
+    events.of_escrow(escrow, "hold.placed", by=SYSTEM.id)
 
 
 @transaction.atomic

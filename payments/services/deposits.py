@@ -1,12 +1,15 @@
 """Final token transfers to a vault: booked once, split into what counts and what is surplus."""
 
+from django.db.models import QuerySet
+
 from chain.models import FinalEvent, TokenTransfer
 from core import clock, deadlines
 from core.actors import CHAIN
 from payments.books import balances
 from payments.books.post import Line, post
-from payments.models import AccountKind, Deposit, Escrow, OrderKind
-from payments.services import clocks, deals, delivery, events, late, orders
+from payments.locks import lock_escrow
+from payments.models import AccountKind, Deposit, DepositReversal, Escrow, Journal, OrderKind
+from payments.services import clocks, controls, deals, delivery, events, late, orders
 from payments.services.moves import move
 from payments.states import CLOSED, ENDED_UNPAID, EscrowState
 
@@ -19,7 +22,10 @@ def received(escrow: Escrow, event: FinalEvent) -> None:
     transfer = event.transfer
     if transfer is None:
         return
-    deposit = _record(escrow, transfer, event)
+    known = _of(transfer).first()
+    deposit = known or _record(escrow, transfer, event)
+    if known is not None:
+        _turn(known, event, returned=True)
     what = f"deposit {deposit.pk}"
     post(
         event,
@@ -40,6 +46,44 @@ def received(escrow: Escrow, event: FinalEvent) -> None:
         late.return_when_possible(escrow)
     if deposit.surplus:
         late.sweep_surplus(escrow)
+
+
+def _of(transfer: TokenTransfer) -> QuerySet[Deposit]:
+    """The deposit of a transfer, by its identity: a reorg may bring it a second time."""
+    return Deposit.objects.filter(
+        network=transfer.token.network,
+        token=transfer.token,
+        tx_hash=transfer.tx_hash,
+        ordinal=transfer.ordinal,
+    )
+
+
+def _turn(deposit: Deposit, event: FinalEvent, *, returned: bool) -> None:
+    DepositReversal.objects.create(deposit=deposit, seq=event.seq, returned=returned, created=clock.now())
+
+
+def taken_back(event: FinalEvent) -> None:
+    """A person accepted a chain without something that was final: its journal is reversed, the escrow frozen.
+
+    The states stay as they are: what was done on the strength of it is for a person, and nothing leaves the
+    escrow before that. Alarms were raised where the chain was accepted.
+    """
+    told = int(event.reason.removeprefix("event "))
+    journal = Journal.objects.filter(network=event.network, seq=told).first()
+    entry = journal.entries.select_related("account").first() if journal else None
+    if journal is None or entry is None:
+        return
+    escrow = lock_escrow(entry.account.escrow_id)
+    lines = [
+        Line(line.account.kind, -line.amount, line.account.token)
+        for line in journal.entries.select_related("account__token")
+    ]
+    post(event, escrow, f"reversal of {journal.what}"[:120], lines)
+    deposit = _of(event.transfer).first() if event.transfer is not None else None
+    if deposit is not None:
+        _turn(deposit, event, returned=False)
+        events.of_deposit(deposit, escrow, "deposit.reversed")
+    controls.freeze(escrow)
 
 
 def _record(escrow: Escrow, transfer: TokenTransfer, event: FinalEvent) -> Deposit:

@@ -79,6 +79,8 @@ def _apply(event: FinalEvent) -> None:
     kind = FinalEvent.Kind
     if event.kind == kind.TRANSFER_IN and event.key.startswith("esc_"):
         deposits.received(lock_escrow(event.key), event)
+    elif event.kind == kind.REVERSED:
+        deposits.taken_back(event)
     elif event.kind == kind.CALL and event.call is not None:
         outcomes.call_closed(event)
     elif event.kind == kind.LOG and event.log is not None:
