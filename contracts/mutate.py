@@ -157,7 +157,7 @@ class Campaign:
                 self._thorough[places[row["key"]]] = row["thorough"]
 
     def run(self, workers: int) -> None:
-        """Judges what is not judged yet: by the tests, then what survived by the invariants, which take longer.
+        """Judges what is not judged yet: by the tests, then survivors by the invariants.
 
         The first problem of a worker ends all and is raised.
         """
