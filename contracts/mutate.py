@@ -157,11 +157,12 @@ class Campaign:
                 self._thorough[places[row["key"]]] = row["thorough"]
 
     def run(self, workers: int) -> None:
-        """Judges what is not judged yet: by the tests, then survivors by the invariants, which take longer.
+        """Judges what is not judged yet: by the tests, then survivors by the invariants.
 
         The first problem of a worker ends all and is raised.
         """
-        if len(self._thorough) == len(self.todo) and not self._unsure():
+        done = len(self.verdicts) == len(self.todo) and not self._unsure()
+        if done or time.monotonic() >= self._end:
             return
         benches = [Bench() for _ in range(workers)]
         try:
@@ -238,7 +239,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("files", nargs="*", choices=[[], *SUBJECTS], help="all, unless named")
     parser.add_argument(
-        "--minutes", type=float, default=1e6, help="stop then; the next run goes on from there"
+        "--minutes", type=float, default=1e6, help="stop then, the next run goes on; 0: only report"
     )
     parser.add_argument("--workers", type=int, default=min(4, os.cpu_count() or 1))
     asked = parser.parse_args()

@@ -1,6 +1,7 @@
 """Counts what the mutation campaign found and writes it down."""
 
 import json
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -13,6 +14,18 @@ from contracts.proving.bench import Verdict
 
 RESULTS = forge.ROOT / "docs/results"
 REASONS = Path(__file__).resolve().parent / "survivors.json"
+
+# Two spellings of one meaning: pattern, what its matches become, why. The sources hold no signed numbers.
+SAME = (
+    (r"!= 0(?!x)|> 0(?!x)", "!= 0", "no number here is below zero: not zero is above zero"),
+    (r"== 0(?!x)|<= 0(?!x)", "== 0", "no number here is below zero: at most zero is zero"),
+    (
+        r"\buint\d* (?=(internal|private) constant)",
+        "uint ",
+        "a constant means its value, whatever type holds it",
+    ),
+    (r"\b(constant|immutable)\b", "constant", "set at deployment to the value that the constant has"),
+)
 
 Pairs = list[tuple[dict[str, Any], Verdict | None]]  # None: was not judged in the time given
 
@@ -49,8 +62,16 @@ def _per(key: str, pairs: Pairs) -> dict[str, dict[str, int]]:
 def _survivor(mutant: dict[str, Any], reasons: dict[str, str]) -> dict[str, Any]:
     shown = {key: mutant[key] for key in ("file", "line", "mutator")}
     before, after = _lines(mutant)
-    found = reasons.get(f"{Path(mutant['file']).name}: {before} => {after}", "")
+    found = reasons.get(f"{Path(mutant['file']).name}: {before} => {after}") or _by_rule(before, after)
     return {**shown, "before": before, "after": after, "reason": found}
+
+
+def _by_rule(before: str, after: str) -> str:
+    """The reason when both lines say the same in other words."""
+    for pattern, word, reason in SAME:
+        if re.sub(pattern, word, before) == re.sub(pattern, word, after):
+            return reason
+    return ""
 
 
 def _lines(mutant: dict[str, Any]) -> tuple[str, str]:

@@ -73,11 +73,16 @@ def contracts(root: Path = forge.ROOT) -> dict[str, list[str]]:
     return found
 
 
-def prove(names: Sequence[str], root: Path = forge.ROOT, *, workers: int = 2) -> list[Property]:
-    """Asks halmos about the named contracts. Raises ToolFailed when it did not answer for every property."""
+def prove(
+    names: Sequence[str], root: Path = forge.ROOT, *, workers: int = 2, early: bool = False
+) -> list[Property]:
+    """Asks halmos about the named contracts. Raises ToolFailed when it did not answer for every property.
+
+    `early`: the first counterexample is enough.
+    """
     _build(root)
     with ThreadPoolExecutor(workers) as pool:
-        answers = list(pool.map(lambda name: _ask(name, root), names))
+        answers = list(pool.map(lambda name: _ask(name, root, early), names))
     found = [prop for answer in answers for prop in answer]
     declared = contracts(root)
     missing = {p for name in names for p in declared[name]} - {prop.name for prop in found}
@@ -97,7 +102,7 @@ def reach(names: Sequence[str], *, workers: int = 2) -> list[Property]:
             raise tools.ToolFailed("ProofBase.reached() is not where it was")
         base.write_text(text)
         asked = {name: _calling(root, name) for name in names}
-        found = prove([name for name in names if asked[name]], root, workers=workers)
+        found = prove([name for name in names if asked[name]], root, workers=workers, early=True)
     return [_refuted(prop) for prop in found if prop.name in asked[prop.contract]]
 
 
@@ -126,11 +131,15 @@ def _build(root: Path) -> None:
         raise tools.ToolFailed(done.stdout + done.stderr)
 
 
-def _ask(contract: str, root: Path) -> list[Property]:
+def _ask(contract: str, root: Path, early: bool) -> list[Property]:
     with tempfile.TemporaryDirectory() as scratch:
         answer = Path(scratch) / "answer.json"
         done = subprocess.run(
-            [str(tools.BIN / "halmos"), *_arguments(contract, root, answer)],
+            [
+                str(tools.BIN / "halmos"),
+                *_arguments(contract, root, answer),
+                *(["--early-exit"] if early else []),
+            ],
             cwd=root,
             env=tools.environment("prove"),
             text=True,
