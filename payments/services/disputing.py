@@ -151,6 +151,7 @@ def dispute_failed(escrow: Escrow, order: Order) -> None:
     before, escrow.state_before_dispute = escrow.state_before_dispute, ""
     move(escrow, before, actor=SYSTEM, why=order.failure, fields=("state_before_dispute",))
     clocks.resume(escrow)
+    clocks.watch_hold(escrow)
     if before == EscrowState.FUNDED and escrow.marked_until and not live_orders(escrow, OrderKind.REOPEN):
         # The seller marked with a wallet meanwhile: the chain's inspection runs, so the buyer's does.
         delivery.handed_over(escrow, CHAIN)

@@ -11,8 +11,11 @@ from core.models import Deadline
 from payments.locks import live_orders, lock_escrow
 from payments.models import Escrow, OrderKind
 from payments.services import delivery, disputing, orders
+from payments.states import CLOSED, EscrowState
 
 UNPROTECTED = "hold_unprotected"
+# A dispute stops the chain's clock, or is about to; after a withdrawal the wait starts anew.
+_FROZEN = (EscrowState.DISPUTING, EscrowState.DISPUTED, EscrowState.SETTLING, *CLOSED)
 
 
 def stop_inspection(deadline: Deadline) -> bool:
@@ -21,7 +24,7 @@ def stop_inspection(deadline: Deadline) -> bool:
         escrow = lock_escrow(deadline.subject_id)
         if not deadlines.claim(deadline):
             return False
-        runs = escrow.held_reason and escrow.marked_until
+        runs = escrow.held_reason and escrow.marked_until and escrow.state not in _FROZEN
         if runs and not live_orders(escrow, OrderKind.REOPEN, OrderKind.DISPUTE):
             _stop(escrow)
     return True

@@ -282,3 +282,20 @@ def test_a_person_is_called_when_a_hold_can_stop_nothing_any_more(desk: Desk) ->
     Escrow.objects.filter(pk=escrow.pk).update(reopens=3, buyer_disputes=2, seller_disputes=2)
     desk.travel(13 * DAY)
     assert Alarm.objects.filter(kind="hold_unprotected", subject=escrow.pk).exists()
+
+
+def test_a_hold_on_a_disputed_delivery_reopens_nothing_until_the_dispute_is_withdrawn(desk: Desk) -> None:
+    from tests.payments.acts import withdraw
+
+    escrow = marked_and_held(desk)
+    dispute(desk, escrow)
+    desk.settle()
+    lift(desk, escrow)
+    hold(desk, escrow)
+    desk.travel(20 * DAY)
+    assert (desk.state(escrow), escrow.orders.filter(kind="reopen").exists()) == ("disputed", False)
+    withdraw(desk, escrow)
+    desk.settle()
+    desk.travel(13 * DAY)
+    assert desk.fresh(escrow).marked_until is None
+    assert desk.state(escrow) == "delivered"
