@@ -70,6 +70,7 @@ contracts-exit: setup ## a buyer and a seller take their money out with the plat
 
 contracts-prove: setup .venv-proof/.installed ## symbolic proofs and static analysis of the contracts
 	@$(PY) -m contracts.prove $(ARGS)
+	@$(PY) -m pytest tests/proving
 
 contracts-mutate: setup .venv-proof/.installed ## do the tests notice thousands of small changes? ARGS="--minutes 30"
 	@nice -n 15 $(PY) -m contracts.mutate $(ARGS)

@@ -3,6 +3,7 @@
 import threading
 import time
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.core.management import call_command
@@ -158,8 +159,9 @@ def test_a_range_names_who_agreed_on_it(engine: Engine) -> None:
     assert row.digest
 
 
-def test_a_dead_network_rests_and_delays_only_itself(engine: Engine) -> None:
+def test_a_dead_network_rests_and_delays_only_itself(engine: Engine, settings: Any) -> None:
     """R: its own breaker. Its nodes hang; the other network is read in the same sweeps meanwhile."""
+    settings.DEMO = False
     with rpcproxy.running_proxy(engine.chain.url) as hanging:
         hanging.on("*", modes.delay(0.5))
         dead = Network.objects.create(slug="dead", name="Dead", chain_id=1, escrow_contract=ALICE,

@@ -1,5 +1,7 @@
 """The client: no retries, no middleware, nothing believed unchecked, no network inside a transaction."""
 
+from typing import Any
+
 import pytest
 from django.db import transaction
 
@@ -198,8 +200,11 @@ def test_an_answer_of_another_shape_is_a_bad_answer_and_the_next_node_is_asked(
     assert payouts(engine.chain) == [7]
 
 
-def test_a_network_none_of_whose_providers_keeps_two_days_of_state_calls_a_human(engine: Engine) -> None:
+def test_a_network_none_of_whose_providers_keeps_two_days_of_state_calls_a_human(
+    engine: Engine, settings: Any
+) -> None:
     """D6: without it the books of two days ago could not be compared."""
+    settings.DEMO = False
     Network.objects.update(is_local=False)
     network = Network.objects.get()
     with rpcproxy.running_proxy(engine.chain.url) as proxy:
