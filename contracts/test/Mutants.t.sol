@@ -22,4 +22,34 @@ contract MutantsTest is Base {
         refuses(IEscrow.NothingToPay.selector);
         escrow.payLeg(t, 1);
     }
+
+    function test_a_token_that_moves_money_and_answers_false_has_moved_none() public {
+        Plan memory p = plan();
+        Liar token = new Liar();
+        p.token = address(token);
+        Terms memory t = pack(p);
+        token.mint(vault(t), AMOUNT);
+        pay(operator, t, AMOUNT, 0);
+        vm.assertEq(token.balanceOf(vault(t)), AMOUNT);
+        vm.assertEq(escrow.owed(id(t), 0), AMOUNT);
+    }
+
+    function test_terms_at_each_bound_are_good() public view {
+        Plan memory p = plan();
+        (p.inspection, p.arbitration, p.fallbackBps, p.feeBps) = (1 days, 60 days, 0, 0);
+        p.deliverBy = p.fundBy;
+        vm.assertEq(escrow.check(pack(p)), 0);
+        (p.inspection, p.arbitration, p.fallbackBps, p.feeBps) = (30 days, 365 days, 10_000, 1_000);
+        p.deliverBy = p.fundBy + 400 days;
+        p.amount = type(uint96).max;
+        vm.assertEq(escrow.check(pack(p)), 0);
+    }
+}
+
+/// @notice Moves the money, then says that it did not.
+contract Liar is DenyList {
+    function transfer(address to, uint256 amount) public override returns (bool) {
+        super.transfer(to, amount);
+        return false;
+    }
 }
