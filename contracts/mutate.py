@@ -21,8 +21,9 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from contracts import forge
-from contracts.proving import report, tools
+from contracts.proving import memory, report, tools
 from contracts.proving.bench import Bench, Change, Verdict
+from contracts.proving.memory import Known, Memory
 
 ESCROW = ("contracts/src/Escrow.sol:Escrow",)
 SLOTS = (*ESCROW, "contracts/test/Fuzz.t.sol:FuzzTest", "contracts/test/FuzzActs.t.sol:FuzzActsTest")
@@ -47,7 +48,6 @@ SUBJECTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "ArbiterSeat": (("ArbiterSeat",), SEAT),
 }
 REQUIRED = 90.0
-PROGRESS = forge.ROOT / "contracts/cache/mutation"
 
 # Whoever calls may decide: the tests must notice, or the campaign measures nothing.
 CANARY_FILE = "contracts/src/Actions.sol"
@@ -88,8 +88,8 @@ def jobs(files: list[str]) -> list[Job]:
 
 def _listed(names: list[str]) -> list[dict[str, Any]]:
     """All mutants of the contracts `names`; listing them takes a while, so it is kept per sources."""
-    PROGRESS.mkdir(parents=True, exist_ok=True)
-    kept = PROGRESS / f"mutants-{suite()}.json"
+    memory.KEPT.mkdir(parents=True, exist_ok=True)
+    kept = memory.KEPT / f"mutants-{memory.sources()}.json"
     if not kept.exists():
         build = tools.slither_build()
         done = subprocess.run(
@@ -116,52 +116,39 @@ def canary(bench: Bench) -> None:
         raise CanaryAlive("the tests pass although anyone may pay")
 
 
-def suite() -> str:
-    """Names everything that a verdict depends on: sources and tests."""
-    digest = hashlib.sha256()
-    home = forge.ROOT / "contracts"
-    tests = [path for path in home.glob("test/**/*.sol") if "proofs" not in path.parts]
-    for path in sorted([*home.glob("src/**/*.sol"), *tests]):
-        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
-    return digest.hexdigest()[:16]
-
-
 class Campaign:
-    """Judges jobs on several benches at once; verdicts on the same sources and tests are kept."""
+    """Judges jobs on several benches at once; verdicts are kept, so that a run goes on where one stopped."""
 
     def __init__(self, todo: list[Job], seconds: float) -> None:
         self.todo = todo
-        self.verdicts: dict[int, Verdict] = {}
-        self._thorough: dict[int, bool] = {}
+        self.memory = Memory()
+        self._keys = [self._key(job) for job in todo]
+        recalled = self.memory.recall()
+        self._known = {i: recalled[key] for i, key in enumerate(self._keys) if key in recalled}
         self._queues: dict[tuple[str, ...], SimpleQueue[int]] = {}
         self._doubted: set[int] = set()
-        PROGRESS.mkdir(parents=True, exist_ok=True)
-        self._log = PROGRESS / f"{suite()}.jsonl"
         self._lock = threading.Lock()
-        self._keys = [self._key(job) for job in todo]
         self._problems: list[BaseException] = []
         self._end = time.monotonic() + seconds
-        self._recall()
+
+    def stop(self) -> None:
+        """Lets each worker end its mutant and no more; what was judged is kept and reported."""
+        self._end = 0.0
+
+    def verdict(self, i: int) -> Verdict | None:
+        """What became of job number `i`; none: not judged yet."""
+        return self._known[i].verdict if i in self._known else None
 
     @staticmethod
     def _key(job: Job) -> str:
         return hashlib.sha256(json.dumps([job.mutant, job.targets], sort_keys=True).encode()).hexdigest()[:24]
-
-    def _recall(self) -> None:
-        if not self._log.exists():
-            return
-        places = {key: i for i, key in enumerate(self._keys)}
-        for row in map(json.loads, self._log.read_text().splitlines()):
-            if row["key"] in places:
-                self.verdicts[places[row["key"]]] = Verdict(row["verdict"])
-                self._thorough[places[row["key"]]] = row["thorough"]
 
     def run(self, workers: int) -> None:
         """Judges what is not judged yet: by the tests, then survivors by the invariants.
 
         The first problem of a worker ends all and is raised.
         """
-        done = len(self.verdicts) == len(self.todo) and not self._unsure()
+        done = len(self._known) == len(self.todo) and not self._unsure()
         if done or time.monotonic() >= self._end:
             return
         benches = [Bench() for _ in range(workers)]
@@ -183,11 +170,11 @@ class Campaign:
             raise self._problems[0]
 
     def _unsure(self) -> list[int]:
-        return [i for i, v in self.verdicts.items() if v is Verdict.SURVIVED and not self._thorough[i]]
+        return [i for i, k in self._known.items() if k.verdict is Verdict.SURVIVED and not k.thorough]
 
     def _fill(self) -> None:
         for i, job in enumerate(self.todo):
-            if i not in self.verdicts:
+            if i not in self._known:
                 self._queues.setdefault(job.targets, SimpleQueue()).put(i)
 
     def _work(self, bench: Bench) -> None:
@@ -223,14 +210,13 @@ class Campaign:
             self._note(i, bench.judge(self.todo[i].change(), thorough=True), thorough=True)
 
     def _note(self, i: int, verdict: Verdict, *, thorough: bool) -> None:
+        known = Known(verdict, thorough)
+        self.memory.note(self._keys[i], known)
         with self._lock:
-            self.verdicts[i] = verdict
-            self._thorough[i] = thorough
-            with self._log.open("a") as log:
-                log.write(json.dumps({"key": self._keys[i], "verdict": verdict, "thorough": thorough}) + "\n")
-            if len(self.verdicts) % 100 == 0:
-                counted = Counter(self.verdicts.values())
-                sys.stdout.write(f"{len(self.verdicts)} of {len(self.todo)}: {dict(counted)}\n")
+            self._known[i] = known
+            if len(self._known) % 100 == 0:
+                counted = Counter(k.verdict.value for k in self._known.values())
+                sys.stdout.write(f"{len(self._known)} of {len(self.todo)}: {dict(counted)}\n")
                 sys.stdout.flush()
 
 
@@ -243,12 +229,12 @@ def main() -> int:
     )
     parser.add_argument("--workers", type=int, default=min(4, os.cpu_count() or 1))
     asked = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # or the benches would stay
     files = asked.files or list(SUBJECTS)
     campaign = Campaign(jobs(files), 60 * asked.minutes)
+    signal.signal(signal.SIGTERM, lambda *_: campaign.stop())
     campaign.run(asked.workers)
-    pairs = [(job.mutant, campaign.verdicts.get(i)) for i, job in enumerate(campaign.todo)]
-    result = report.mutation(pairs, suite())
+    pairs = [(job.mutant, campaign.verdict(i)) for i, job in enumerate(campaign.todo)]
+    result = report.mutation(pairs, campaign.memory.suite)
     if len(files) == len(SUBJECTS):
         report.write(result)
     sys.stdout.write(report.as_markdown(result))
