@@ -39,7 +39,7 @@ demo-check: setup ## the demo without a browser, on scratch data; ends by itself
 demo-reset: setup ## forget the people, deals and chain of the demo
 	@$(STACK) reset
 
-test: setup chromium .venv-proof/.installed ## all tests on real services; ARGS="tests/stack -k port" for some
+test: setup chromium ## all tests on real services; ARGS="tests/stack -k port" for some
 	@$(STACK) exec --scratch -- python -m pytest -n 2 $(ARGS)
 
 check: setup ## lint, format, types, import direction, migrations, API schema
