@@ -1,0 +1,244 @@
+"""A few lives that were really played, copied many thousand times inside the database.
+
+A copy is row for row what the product wrote: in every table that grows, ids, hashes, vaults, block and
+sequence numbers become others, instants move into the past, everything else stays. So the rows have their
+real size and belong together, and pages and duties can read them.
+
+Copy 1 is the youngest. Its numbers lie one stride below the played ones, those of copy 2 two strides, and
+so on; `prepare` starts all counters high enough for that.
+"""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from django.apps import apps
+from django.db import connection, models
+
+from chain.models import FinalSequence, Network
+from core.fields import AddressField, HashField, PrefixedIdField
+from payments.models import ProjectionCursor
+
+HIGH = 1_500_000_000  # where counters start: what is copied takes numbers below
+SPAN = 2_000  # a stride: more than any counter moves while the lives are played
+YEAR = 365 * 86_400
+# What does not grow with the number of escrows.
+_STILL = {
+    "chain.Network", "chain.DeployedContract", "chain.Provider", "chain.Breaker", "chain.Token", "chain.Alarm",
+    "chain.Sender", "chain.FinalSequence", "chain.ScanCursor", "payments.EscrowPolicy", "payments.KillSwitch",
+    "payments.ProjectionCursor", "core.Heartbeat", "core.Lease", "core.StoredFile", "core.AuditEntry",
+}  # fmt: skip
+# Columns that count something of the network, like a sequence.
+_COUNTERS = {
+    "seq", "number", "block_number", "mined_number", "from_number", "to_number", "from_block", "sent_block",
+    "common_number",
+}  # fmt: skip
+_NONCE = "nonce"  # counts up from what the chain says, so that copies lie above
+# Columns that hold somebody's id without a foreign key.
+_LOOSE = {"subject_id", "group_id", "key", "group"}
+_OWN = {"idempotency_key", "invite_token"}  # unique texts
+
+
+@dataclass
+class Lives:
+    """What was played of one kind: its rows, kept aside under `scale_<name>_<table>`."""
+
+    name: str
+    rows: dict[str, int] = field(default_factory=dict)
+
+
+def growing() -> list[type[models.Model]]:
+    """The tables that grow with the number of escrows, children after parents as far as it matters."""
+    return [
+        model
+        for label in ("core", "chain", "payments", "disputes")
+        for model in apps.get_app_config(label).get_models(include_auto_created=True)
+        if model._meta.label not in _STILL
+    ]
+
+
+def prepare() -> None:
+    """Start every counter of the growing tables, and of the network, at `HIGH`."""
+    with connection.cursor() as cursor:
+        for model in growing():
+            if isinstance(model._meta.pk, models.AutoField):
+                cursor.execute(
+                    "SELECT setval(pg_get_serial_sequence(%s, %s), %s)",
+                    [model._meta.db_table, model._meta.pk.column, HIGH],
+                )
+    for network in Network.objects.all():
+        FinalSequence.objects.update_or_create(network=network, defaults={"last": HIGH})
+        ProjectionCursor.objects.update_or_create(network=network, defaults={"seq": HIGH})
+
+
+@contextmanager
+def playing(name: str) -> Iterator[Lives]:
+    """What is written inside is one kind of lives, to be copied by `copy`."""
+    found = Lives(name)
+    with connection.cursor() as cursor:
+        for model in growing():
+            table, pk = model._meta.db_table, model._meta.pk.column
+            cursor.execute(f'CREATE UNLOGGED TABLE before_{table} AS SELECT "{pk}" AS pk FROM "{table}"')
+    yield found
+    with connection.cursor() as cursor:
+        for model in growing():
+            table, pk = model._meta.db_table, model._meta.pk.column
+            cursor.execute(
+                f'CREATE UNLOGGED TABLE scale_{name}_{table} AS SELECT * FROM "{table}" t '
+                f'WHERE NOT EXISTS (SELECT 1 FROM before_{table} b WHERE b.pk = t."{pk}")'
+            )
+            found.rows[table] = cursor.rowcount
+            cursor.execute(f"DROP TABLE before_{table}")
+
+
+@dataclass(frozen=True)
+class Copying:
+    """How the columns of one kind of lives become those of copy `n`."""
+
+    lives: Lives
+    first: int
+    times: int
+    vaults: list[str]
+    old: bool
+    owners: dict[tuple[str, str], str]
+
+    def insert(self, model: type[models.Model]) -> str:
+        """The one statement that writes all copies of one table, oldest first."""
+        columns = [column for column in model._meta.local_fields]
+        names = ", ".join(f'"{column.column}"' for column in columns)
+        values = ", ".join(self._value(model, column) for column in columns)
+        last = self.first + self.times - 1
+        return (
+            f'INSERT INTO "{model._meta.db_table}" ({names}) SELECT {values} '
+            f"FROM generate_series({last}, {self.first}, -1) n, scale_{self.lives.name}_{model._meta.db_table} t"
+        )
+
+    def _value(self, model: type[models.Model], column: models.Field) -> str:
+        name = f't."{column.column}"'
+        special = self.owners.get((model._meta.label, column.column))
+        if special:
+            return special
+        if isinstance(column, models.ForeignKey):
+            return self._reference(column, name)
+        if isinstance(column, PrefixedIdField):
+            return _id(name)
+        if isinstance(column, models.AutoField) or column.column in _COUNTERS:
+            return f"{name} - n::bigint * {SPAN}"
+        if column.column == _NONCE:
+            return f"{name} + n::bigint * {SPAN}"
+        if isinstance(column, HashField):
+            return f"CASE WHEN {name} = '' THEN '' ELSE '0x' || md5({name} || n) || md5(n || {name}) END"
+        if isinstance(column, AddressField):
+            return self._address(name)
+        if isinstance(column, models.DateTimeField):
+            return f"{name} - make_interval(secs => {self._age()})" if self.old else name
+        if column.column in _LOOSE:
+            return f"CASE WHEN {name} ~ '^[a-z]+_[0-9a-z]{{26}}$' THEN {_id(name)} ELSE {name} END"
+        if column.column in _OWN:
+            return f"left({name}, 24) || md5({name} || n)"
+        return name
+
+    def _reference(self, column: "models.ForeignKey", name: str) -> str:
+        target = column.related_model
+        if target not in growing() or target._meta.db_table not in self.lives.rows:
+            return name
+        changed = _id(name) if isinstance(target._meta.pk, PrefixedIdField) else f"{name} - n::bigint * {SPAN}"
+        # What the lives only refer to was there before them, and is not copied with them.
+        known = f"SELECT 1 FROM scale_{self.lives.name}_{target._meta.db_table} o"
+        return f'CASE WHEN EXISTS ({known} WHERE o."{target._meta.pk.column}" = {name}) THEN {changed} ELSE {name} END'
+
+    def _address(self, name: str) -> str:
+        listed = ", ".join(f"'{vault}'" for vault in self.vaults) or "''"
+        other = f"'0x' || md5({name} || n) || left(md5(n || {name}), 8)"
+        return f"CASE WHEN {name} IN ({listed}) THEN {other} ELSE {name} END"
+
+    def _age(self) -> str:
+        return f"(n - {self.first} + 1) * {YEAR / self.times:.3f}"
+
+
+def _id(name: str) -> str:
+    """Ids begin with their time: those of older copies are smaller."""
+    return f"split_part({name}, '_', 1) || '_00' || lpad((99999999 - n)::text, 8, '0') || left(md5({name} || n), 16)"
+
+
+class Copier:
+    """Copies lives; every copy has a number of its own, so that no two share a row's key."""
+
+    def __init__(self, owners: dict[tuple[str, str], str]) -> None:
+        self.owners = owners
+        self.next = 1
+
+    def copy(self, lives: Lives, times: int, *, old: bool = True) -> int:
+        """Write `times` copies of `lives`, of the past year where `old`; returns how many rows."""
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT address FROM chain_watchedaddress")
+            vaults = [row[0] for row in cursor.fetchall()]
+        copying = Copying(lives, self.next, times, vaults, old, self.owners)
+        self.next += times
+        written = 0
+        with connection.cursor() as cursor, unguarded(cursor):
+            for model in growing():
+                if lives.rows[model._meta.db_table]:
+                    cursor.execute(copying.insert(model))
+                    written += cursor.rowcount
+        return written
+
+
+@contextmanager
+def unguarded(cursor: "object") -> Iterator[None]:
+    """Guards and foreign keys rest, as only the superuser of a test database may let them; no time limit."""
+    run = cursor.execute  # type: ignore[attr-defined]
+    run("SET session_replication_role = replica")
+    run("SET statement_timeout = 0")
+    run("SET maintenance_work_mem = '512MB'")
+    try:
+        yield
+    finally:
+        run("SET session_replication_role = origin")
+        run("SET statement_timeout = 30000")
+
+
+@contextmanager
+def without_indexes() -> Iterator[None]:
+    """Indexes that guard nothing are built once at the end, which is much faster than row by row."""
+    tables = [model._meta.db_table for model in growing()]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT i.indexrelid::regclass::text, pg_get_indexdef(i.indexrelid) FROM pg_index i "
+            "WHERE NOT i.indisunique AND i.indrelid = ANY(%s::regclass[])",
+            [tables],
+        )
+        found = cursor.fetchall()
+        for name, _ in found:
+            cursor.execute(f"DROP INDEX {name}")
+    yield
+    with connection.cursor() as cursor:
+        cursor.execute("SET statement_timeout = 0")
+        cursor.execute("SET maintenance_work_mem = '512MB'")
+        for _, definition in found:
+            cursor.execute(definition)
+        cursor.execute("SET statement_timeout = 30000")
+
+
+def analyze() -> None:
+    """The planner learns what is there, as autovacuum would have told it; visibility maps as well."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET statement_timeout = 0")
+        cursor.execute("VACUUM (ANALYZE)")
+        cursor.execute("SET statement_timeout = 30000")
+
+
+def sizes(tables: Iterable[str] = ()) -> dict[str, int]:
+    """Bytes of each growing table with its indexes and its long values."""
+    names = list(tables) or [model._meta.db_table for model in growing()]
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT t::text, pg_total_relation_size(t) FROM unnest(%s::regclass[]) t", [names])
+        return dict(cursor.fetchall())
+
+
+def drop_templates() -> None:
+    """The lives that were kept aside."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT tablename FROM pg_tables WHERE tablename LIKE 'scale\\_%%'")
+        for (name,) in cursor.fetchall():
+            cursor.execute(f'DROP TABLE "{name}"')
