@@ -20,13 +20,13 @@ def test_same_key_and_same_request_is_the_same_call(engine: Engine) -> None:
     assert Call.objects.count() == 1
 
 
-def test_same_key_with_another_body_is_refused(engine: Engine) -> None:
+def test_f08_same_key_with_another_body_is_refused(engine: Engine) -> None:
     order(engine, units=7)
     with pytest.raises(Conflict):
         order(engine, units=8)
 
 
-def test_one_key_ordered_by_many_at_once_makes_one_call(engine: Engine) -> None:
+def test_f08_one_key_ordered_by_many_at_once_makes_one_call(engine: Engine) -> None:
     def attempt(_: int) -> str:
         try:
             return order(engine).pk
@@ -105,7 +105,7 @@ def test_every_state_change_is_in_the_transition_log(engine: Engine) -> None:
     assert [row.target for row in carrier] == ["assigned", "sent", "mined", "final_ok"]
 
 
-def test_two_orders_of_one_group_are_not_both_sent(engine: Engine) -> None:
+def test_f10_two_orders_of_one_group_are_not_both_sent(engine: Engine) -> None:
     """F10: the second is simulated on the first's pending effect and refused before it costs anything."""
     units = 5
     stock(engine, units)

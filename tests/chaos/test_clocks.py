@@ -10,7 +10,7 @@ from tests.chain.helpers import order
 AHEAD = timedelta(hours=1)
 
 
-def test_a_call_that_is_too_early_for_the_chain_alone_waits_instead_of_failing(engine: Engine) -> None:
+def test_f34_a_call_that_is_too_early_for_the_chain_alone_waits_instead_of_failing(engine: Engine) -> None:
     """The sender has no tokens, so the chain refuses; before its own instant that proves nothing."""
     with clock.travelled(AHEAD):
         order(engine, not_before=clock.now())

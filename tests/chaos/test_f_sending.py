@@ -220,21 +220,38 @@ def test_f13_replacement_underpriced_by_a_stranger_decides_nothing_but_alarms(
     assert Call.objects.get().outcome == "sent"
 
 
-@pytest.mark.parametrize("method", ["anvil_dropTransaction", "anvil_dropAllTransactions"])
-def test_f15_f16_dropped_transactions_are_sent_again_with_the_same_bytes(engine: Engine, method: str) -> None:
-    """F15 and F16"""
+def test_f15_the_lowest_nonce_dropped_is_sent_again_with_the_same_bytes(engine: Engine) -> None:
+    """F15: what waits behind it is not touched. Red when what was sent once is never sent again."""
+    three_sent(engine)
+    engine.chain.rpc("anvil_dropTransaction", Attempt.objects.get(transaction__nonce=0).hash)
+    all_paid_by_the_same_bytes(engine)
+
+
+def test_f16_all_pending_dropped_are_sent_again_with_the_same_bytes(engine: Engine) -> None:
+    """F16: a node that lost its pool. Red when only the lowest nonce is sent again."""
+    three_sent(engine)
+    engine.chain.rpc("anvil_dropAllTransactions")
+    all_paid_by_the_same_bytes(engine)
+
+
+def three_sent(engine: Engine) -> None:
+    """Payouts of 1, 2 and 3 base units in the node's pool, and no bump to help."""
     never_bumped(engine)
     stock(engine)
     for place in range(3):
         order(engine, f"pay-{place}", units=place + 1)
     engine.send()
-    lowest = Attempt.objects.get(transaction__nonce=0)
-    engine.chain.rpc(method, *([lowest.hash] if method == "anvil_dropTransaction" else []))
+
+
+def all_paid_by_the_same_bytes(engine: Engine) -> None:
+    """None of the three is mined by itself; sent again they are, in one round."""
     engine.mine(2)
     assert payouts(engine.chain) == []
     with later(8):
-        engine.settle()
+        engine_sender.broadcast_due(engine.network)
+    engine.chain.mine()
     assert sorted(payouts(engine.chain)) == [1, 2, 3]
+    engine.settle()
     assert Attempt.objects.count() == 3
 
 

@@ -29,7 +29,7 @@ POINTS = (
 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("point", POINTS)
-def test_a_worker_killed_ten_times_pays_each_escrow_once(
+def test_f01_f02_f03_a_worker_killed_ten_times_pays_each_escrow_once(
     desk: Desk, crew: Callable[..., Crew], tmp_path: Path, point: str
 ) -> None:
     """The whole worker dies, pool process and all, and is started again by its supervisor."""
@@ -58,7 +58,7 @@ def test_a_worker_killed_ten_times_pays_each_escrow_once(
 
 
 @pytest.mark.timeout(600)
-def test_a_task_killed_ten_times_under_a_living_worker_pays_each_escrow_once(
+def test_f03_a_task_killed_ten_times_under_a_living_worker_pays_each_escrow_once(
     desk: Desk, crew: Callable[..., Crew], tmp_path: Path
 ) -> None:
     """Only the pool process dies: the worker replaces it and puts the task back into its queue."""

@@ -18,7 +18,7 @@ MOST_KILLS = 24
 
 
 @pytest.mark.timeout(600)
-def test_two_workers_killed_at_random_send_a_hundred_calls_once_each(
+def test_f09_two_workers_killed_at_random_send_a_hundred_calls_once_each(
     desk: Desk, crew: Callable[..., Crew]
 ) -> None:
     sys.stdout.write(f"seed {SEED}\n")

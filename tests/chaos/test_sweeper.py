@@ -12,7 +12,7 @@ from tests.payments.fixtures import BUYER_ADDRESS, Desk
 
 
 @pytest.mark.parametrize("story", [stories.released, stories.ruled])
-def test_the_sweeper_alone_finishes_a_deal(
+def test_f36_the_sweeper_alone_finishes_a_deal(
     desk: Desk, tmp_path: Path, story: Callable[[Desk], Iterator[stories.Step]]
 ) -> None:
     with sweeping(tmp_path) as process:

@@ -106,7 +106,7 @@ def test_while_the_token_is_paused_every_leg_waits_and_all_are_paid_after_it(des
     assert desk.balance(FEE_ADDRESS) == 2_500_000
 
 
-def test_a_vault_on_the_tokens_blacklist_keeps_what_it_owes_until_it_is_free(desk: Desk) -> None:
+def test_f44_a_vault_on_the_tokens_blacklist_keeps_what_it_owes_until_it_is_free(desk: Desk) -> None:
     """F44."""
     escrow = desk.funded(250 * USDT)
     token_owner(desk, "addBlackList", escrow.vault_address)
@@ -119,7 +119,7 @@ def test_a_vault_on_the_tokens_blacklist_keeps_what_it_owes_until_it_is_free(des
     assert desk.balance(BUYER_ADDRESS) == 250 * USDT
 
 
-def test_a_strangers_claim_after_a_delivery_decides_and_supersedes_ours(desk: Desk) -> None:
+def test_f40_a_strangers_claim_after_a_delivery_decides_and_supersedes_ours(desk: Desk) -> None:
     """F40: escrow and legs follow the event, whoever sent the transaction."""
     escrow = desk.funded(250 * USDT)
     deliver(desk, escrow)
@@ -139,7 +139,7 @@ def test_a_strangers_claim_after_a_delivery_decides_and_supersedes_ours(desk: De
     assert not Call.objects.filter(outcome__in=["waiting", "sent"]).exists()
 
 
-def test_a_strangers_claim_of_what_was_not_delivered_refunds(desk: Desk) -> None:
+def test_f40_a_strangers_claim_of_what_was_not_delivered_refunds(desk: Desk) -> None:
     escrow = desk.funded(250 * USDT)
     desk.engine.chain.travel(25 * 86_400)
     desk.engine.chain.send(desk.engine.network.escrow_contract, calls.claim_undelivered(desk.terms(escrow)))
@@ -149,7 +149,7 @@ def test_a_strangers_claim_of_what_was_not_delivered_refunds(desk: Desk) -> None
     assert escrow.orders.get().reason == "claim undelivered"
 
 
-def test_a_strangers_claim_of_a_part_payment_refunds_it(desk: Desk) -> None:
+def test_f40_a_strangers_claim_of_a_part_payment_refunds_it(desk: Desk) -> None:
     escrow = desk.agreed(250 * USDT).escrows.get()
     desk.pay(escrow, 100 * USDT)
     desk.settle()

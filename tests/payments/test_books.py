@@ -112,7 +112,7 @@ def test_a_deposit_is_booked_once_even_if_the_cursor_is_set_back(desk: Desk) -> 
 
 
 @pytest.mark.parametrize("model", [Journal, Entry, Account])
-def test_the_books_refuse_update_and_delete_through_the_orm(desk: Desk, model: Any) -> None:
+def test_f37_the_books_refuse_update_and_delete_through_the_orm(desk: Desk, model: Any) -> None:
     desk.funded(250 * USDT)
     rows = model.objects.all()
     field = {Journal: {"what": "x"}, Entry: {"amount": 0}, Account: {"kind": "fee"}}[model]
@@ -124,7 +124,7 @@ def test_the_books_refuse_update_and_delete_through_the_orm(desk: Desk, model: A
 
 @pytest.mark.parametrize("table", TABLES)
 @pytest.mark.parametrize("statement", ["UPDATE {0} SET id = id", "DELETE FROM {0}", "TRUNCATE {0} CASCADE"])
-def test_the_books_refuse_update_delete_and_truncate_in_raw_sql(
+def test_f37_the_books_refuse_update_delete_and_truncate_in_raw_sql(
     desk: Desk, table: str, statement: str
 ) -> None:
     """F37."""

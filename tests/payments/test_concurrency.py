@@ -50,7 +50,7 @@ def refused(results: list[Any]) -> list[Any]:
     return [result for result in results if isinstance(result, Conflict)]
 
 
-def test_release_and_refund_at_once_decide_once(desk: Desk) -> None:
+def test_f10_release_and_refund_at_once_decide_once(desk: Desk) -> None:
     """F10."""
     escrow = desk.funded(250 * USDT)
     results = at_once(
@@ -66,7 +66,7 @@ def test_release_and_refund_at_once_decide_once(desk: Desk) -> None:
     assert sum(map(desk.balance, (SELLER_ADDRESS, BUYER_ADDRESS, FEE_ADDRESS))) == 250 * USDT
 
 
-def test_a_dispute_beside_release_and_refund_leaves_one_outcome(desk: Desk) -> None:
+def test_f10_a_dispute_beside_release_and_refund_leaves_one_outcome(desk: Desk) -> None:
     """F10: the chain decides between what was ordered; nothing is paid twice."""
     escrow = desk.funded(250 * USDT)
     at_once(
@@ -198,7 +198,7 @@ def test_a_crash_before_the_commit_of_a_payout_pays_and_posts_once(desk: Desk) -
     assert Call.objects.filter(outcome="done").count() == 1
 
 
-def test_a_connection_that_breaks_in_the_middle_of_an_event_leaves_nothing_half_done(
+def test_f32_a_connection_that_breaks_in_the_middle_of_an_event_leaves_nothing_half_done(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """F32."""
@@ -223,7 +223,7 @@ def test_a_connection_that_breaks_in_the_middle_of_an_event_leaves_nothing_half_
     assert (Deposit.objects.count(), desk.state(escrow)) == (1, "funded")
 
 
-def test_duties_that_never_ran_are_all_found_in_the_tables(desk: Desk) -> None:
+def test_f31_f36_duties_that_never_ran_are_all_found_in_the_tables(desk: Desk) -> None:
     """F31, F36: nothing was rung, nothing was scheduled; one late round does it all."""
     escrow = desk.agreed(250 * USDT).escrows.get()
     desk.pay(escrow)

@@ -180,7 +180,7 @@ def test_a_dispute_mined_before_the_release_wins_and_nothing_was_paid(desk: Desk
     assert desk.balance(BUYER_ADDRESS) == 250 * USDT
 
 
-def test_a_dispute_that_overtakes_a_sent_release_in_its_block_wins(desk: Desk) -> None:
+def test_f42_a_dispute_that_overtakes_a_sent_release_in_its_block_wins(desk: Desk) -> None:
     """F42, the order in the block decides: the wallet pays more."""
     escrow = desk.funded(250 * USDT)
     release(desk, escrow)
