@@ -38,6 +38,23 @@ def test_f08_one_key_ordered_by_many_at_once_makes_one_call(engine: Engine) -> N
     assert Call.objects.count() == 1
 
 
+def test_f08_one_key_with_two_bodies_at_once_orders_one_of_them(engine: Engine) -> None:
+    def attempt(place: int) -> int:
+        try:
+            order(engine, units=7 + place % 2)
+        except Conflict:
+            return 0
+        finally:
+            connection.close()
+        return 7 + place % 2
+
+    with ThreadPoolExecutor(8) as threads:
+        ordered = set(threads.map(attempt, range(16)))
+    assert Call.objects.count() == 1
+    assert len(ordered) == 2, "the one that won, and refusals"
+    assert 0 in ordered
+
+
 def test_an_order_outside_a_transaction_is_a_mistake(engine: Engine) -> None:
     with pytest.raises(RuntimeError):
         calls.order_call(

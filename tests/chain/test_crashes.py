@@ -95,6 +95,7 @@ def test_f09_two_killed_workers_on_one_sender_send_100_calls_once_each(engine: E
     try:
         while Call.objects.exclude(outcome="done").exists():
             assert time.monotonic() < limit, "the calls did not finish"
+            assert not any(worker.poll() for worker in workers), "a worker failed by itself"
             engine.chain.mine(1)
             place = chance.randrange(2)
             if kills < 8 and chance.random() < 0.15 and Transaction.objects.exists():

@@ -289,9 +289,13 @@ def test_f21_a_payout_reorged_and_mined_again_is_one_effect_with_two_inclusions(
     watched(engine, BOB, "bob")
     engine.send()
     engine.mine(2)
+    engine.confirm()
+    assert only_transaction().state == "mined"
     raw = engine.chain.raw(Attempt.objects.get().hash)
     engine.chain.reorg(2, [(raw, 1)])
     engine.settle()
     assert payouts(engine.chain) == [7]
     assert TransferInclusion.objects.filter(transfer__recipient=BOB).count() == 2
+    block = engine.chain.receipt(Attempt.objects.get().hash)["blockHash"]
+    assert only_transaction().mined_hash == block, "the block that holds it in the end"
     assert sorted(events(engine)) == ["call:done", "transfer_in"]

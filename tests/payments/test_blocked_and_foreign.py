@@ -2,7 +2,7 @@
 
 import pytest
 
-from chain.models import Call
+from chain.models import Attempt, Call
 from contracts import calls
 from contracts.calls import LegKind
 from core import deadlines
@@ -226,3 +226,40 @@ def test_a_reopening_with_the_buyers_wallet_asks_for_changes_here(desk: Desk) ->
     assert (found.state, found.changes_requested) == ("funded", 1)
     desk.travel(8 * DAY)
     assert desk.state(escrow) == "funded"  # no silence is counted against the buyer
+
+
+def test_f45_a_mark_that_we_signed_before_a_reopening_starts_no_inspection_after_it(desk: Desk) -> None:
+    """F45: our bytes can not be called back. Mined after the buyer sent the delivery back, the mark is
+    stopped again, and the seller's next delivery counts as one.
+
+    Red when every mark that nobody waits for is taken for a delivery (rules_off)."""
+    escrow = desk.funded(250 * USDT)
+    chain = desk.engine.chain
+    deliver(desk, escrow)
+    desk.duties()
+    assert escrow.orders.get(kind="mark").state == "live"
+    desk.engine.send()
+    mark = Attempt.objects.get(transaction__calls__group=escrow.orders.get(kind="mark").pk)
+    chain.rpc("anvil_dropAllTransactions")
+    for wallet, data in (
+        (SELLER_ADDRESS, calls.mark_delivered(desk.terms(escrow))),
+        (BUYER_ADDRESS, calls.reopen_delivery(desk.terms(escrow))),
+    ):
+        desk.as_party(wallet, data)
+        desk.engine.mine(4)
+        desk.duties()
+    assert desk.state(escrow) == "funded"
+    chain.rpc("eth_sendRawTransaction", "0x" + bytes(mark.raw).hex())
+    desk.engine.mine()
+    assert chain.receipt(mark.hash)["status"] == "0x1"
+    desk.settle()
+    found = desk.fresh(escrow)
+    assert (found.state, found.marked_until, found.reopens) == ("funded", None, 2)
+    assert not deadlines.waiting(escrow.pk).filter(kind=clocks.INSPECT).exists()
+    assert deadlines.waiting(escrow.pk).filter(kind=clocks.DELIVER).exists()
+    deliver(desk, escrow)
+    desk.settle()
+    assert desk.state(escrow) == "delivered"
+    release(desk, escrow)
+    desk.settle()
+    assert desk.balance(SELLER_ADDRESS) == 247_500_000
