@@ -21,12 +21,15 @@ def test_same_key_and_same_request_is_the_same_call(engine: Engine) -> None:
 
 
 def test_f08_same_key_with_another_body_is_refused(engine: Engine) -> None:
+    """F8: see `rules_off` for the rule that is switched off."""
     order(engine, units=7)
     with pytest.raises(Conflict):
         order(engine, units=8)
 
 
 def test_f08_one_key_ordered_by_many_at_once_makes_one_call(engine: Engine) -> None:
+    """F8: see `rules_off` for the rule that is switched off."""
+
     def attempt(_: int) -> str:
         try:
             return order(engine).pk
@@ -39,6 +42,8 @@ def test_f08_one_key_ordered_by_many_at_once_makes_one_call(engine: Engine) -> N
 
 
 def test_f08_one_key_with_two_bodies_at_once_orders_one_of_them(engine: Engine) -> None:
+    """F8: see `rules_off` for the rule that is switched off."""
+
     def attempt(place: int) -> int:
         try:
             order(engine, units=7 + place % 2)

@@ -6,8 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
-from tests.chain.helpers import ROOT
-
+ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "docs" / "results"
 
 

@@ -10,9 +10,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.chain.helpers import ROOT
 from tests.chaos.registry import TITLES, numbers
-from tests.chaos.results import FOLDER, Case, cases, stamp
+from tests.chaos.results import FOLDER, ROOT, Case, cases, stamp
 
 # How the machine of random steps plays here; a quick run plays three short lives.
 LONG = {"HOLDFAST_CHAOS_LIVES": "40", "HOLDFAST_CHAOS_STEPS": "30"}

@@ -20,9 +20,8 @@ from pathlib import Path
 from queue import Queue
 from urllib.parse import urlsplit
 
-from tests.chain.helpers import ROOT
 from tests.chaos.registry import TITLES
-from tests.chaos.results import FOLDER, Case, cases, stamp, tracked
+from tests.chaos.results import FOLDER, ROOT, Case, cases, stamp, tracked
 from tests.chaos.rules_off import RULES, Rule, applied
 
 AT_ONCE = int(os.environ.get("AT_ONCE", "2"))

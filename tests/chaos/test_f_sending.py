@@ -54,7 +54,7 @@ def test_f04_a_bump_keeps_nonce_and_effect_and_raises_both_fees(engine: Engine, 
 def test_f05_a_signer_that_fails_is_never_stored_and_costs_no_nonce(
     engine: Engine, payout: Call, flaw: str
 ) -> None:
-    """F5"""
+    """F5: see `rules_off` for the rule that is switched off."""
 
     class Flawed:
         def __init__(self, ref: str) -> None:
@@ -102,7 +102,7 @@ def _high_s(signed: SignedTx) -> SignedTx:
 
 
 def test_f06_a_lost_reply_after_acceptance_pays_once(engine: Engine, payout: Call, proxy: RpcProxy) -> None:
-    """F6"""
+    """F6: see `rules_off` for the rule that is switched off."""
     proxy.on("eth_sendRawTransaction", rpcproxy.drop_reply, times=1)
     engine.send()
     assert Attempt.objects.get().last_answer == "ambiguous"
@@ -113,7 +113,7 @@ def test_f06_a_lost_reply_after_acceptance_pays_once(engine: Engine, payout: Cal
 
 
 def test_f07_the_same_task_twice_together_and_after_success_sends_once(engine: Engine, payout: Call) -> None:
-    """F7"""
+    """F7: see `rules_off` for the rule that is switched off."""
 
     def run(_: int) -> None:
         try:
@@ -151,7 +151,7 @@ def test_f07_without_any_lease_two_senders_at_once_still_send_once(engine: Engin
 
 
 def test_f11_already_known_on_the_first_send_is_success(engine: Engine, payout: Call) -> None:
-    """F11"""
+    """F11: see `rules_off` for the rule that is switched off."""
     engine_sender.assign_due(engine.network)
     engine.chain.rpc("eth_sendRawTransaction", "0x" + bytes(Attempt.objects.get().raw).hex())
     engine_sender.broadcast_due(engine.network)
@@ -183,7 +183,7 @@ def test_f12_a_foreign_transaction_on_our_nonce_freezes_the_sender(engine: Engin
 
 
 def test_f12_nonce_too_low_because_ours_is_mined_is_no_loss(engine: Engine, payout: Call) -> None:
-    """F12"""
+    """F12: see `rules_off` for the rule that is switched off."""
     engine_sender.assign_due(engine.network)
     engine.chain.rpc("eth_sendRawTransaction", "0x" + bytes(Attempt.objects.get().raw).hex())
     engine.chain.mine()
@@ -211,7 +211,7 @@ def test_f12_nonce_too_low_then_reorged_then_mined_again_is_one_payout(engine: E
 def test_f13_replacement_underpriced_by_a_stranger_decides_nothing_but_alarms(
     engine: Engine, payout: Call
 ) -> None:
-    """F13"""
+    """F13: see `rules_off` for the rule that is switched off."""
     engine_sender.assign_due(engine.network)
     foreign(engine)
     engine_sender.broadcast_due(engine.network)
@@ -256,7 +256,7 @@ def all_paid_by_the_same_bytes(engine: Engine) -> None:
 
 
 def test_f19_a_revert_is_provisional_and_a_reorg_may_turn_it(engine: Engine, payout: Call) -> None:
-    """F19"""
+    """F19: see `rules_off` for the rule that is switched off."""
     engine.send()
     owner_calls(engine.chain, "pause")
     raw = engine.chain.raw(Attempt.objects.get().hash)
@@ -285,7 +285,7 @@ def test_f20_status_1_without_the_exact_event_is_for_a_human(engine: Engine) -> 
 def test_f21_a_payout_reorged_and_mined_again_is_one_effect_with_two_inclusions(
     engine: Engine, payout: Call
 ) -> None:
-    """F21"""
+    """F21: see `rules_off` for the rule that is switched off."""
     watched(engine, BOB, "bob")
     engine.send()
     engine.mine(2)

@@ -110,11 +110,15 @@ def finish(desk: Desk, team: Crew, escrows: list[Escrow]) -> None:
 
 def wait_quiet(desk: Desk, team: Crew) -> None:
     """Until the workers have nothing under way."""
-    network = desk.engine.network
+    until(
+        lambda: is_quiet(desk),
+        "the workers finished everything",
+        meanwhile=lambda: (mine_when_read(desk), team.tend()),
+    )
 
-    def quiet() -> bool:
-        if Call.objects.filter(outcome__in=["waiting", "sent"]).exists() or not is_caught_up(network):
-            return False
-        return not Transaction.objects.filter(state__in=states.OPEN_TRANSACTIONS).exists()
 
-    until(quiet, "the workers finished everything", meanwhile=lambda: (mine_when_read(desk), team.tend()))
+def is_quiet(desk: Desk) -> bool:
+    """No call waits or is on its way, everything final is projected, and every nonce is decided."""
+    if Call.objects.filter(outcome__in=["waiting", "sent"]).exists() or not is_caught_up(desk.engine.network):
+        return False
+    return not Transaction.objects.filter(state__in=states.OPEN_TRANSACTIONS).exists()

@@ -107,7 +107,7 @@ def test_while_the_token_is_paused_every_leg_waits_and_all_are_paid_after_it(des
 
 
 def test_f44_a_vault_on_the_tokens_blacklist_keeps_what_it_owes_until_it_is_free(desk: Desk) -> None:
-    """F44."""
+    """F44: see `rules_off` for the rule that is switched off."""
     escrow = desk.funded(250 * USDT)
     token_owner(desk, "addBlackList", escrow.vault_address)
     refund(desk, escrow)
@@ -140,6 +140,7 @@ def test_f40_a_strangers_claim_after_a_delivery_decides_and_supersedes_ours(desk
 
 
 def test_f40_a_strangers_claim_of_what_was_not_delivered_refunds(desk: Desk) -> None:
+    """F40: see `rules_off` for the rule that is switched off."""
     escrow = desk.funded(250 * USDT)
     desk.engine.chain.travel(25 * 86_400)
     desk.engine.chain.send(desk.engine.network.escrow_contract, calls.claim_undelivered(desk.terms(escrow)))
@@ -150,6 +151,7 @@ def test_f40_a_strangers_claim_of_what_was_not_delivered_refunds(desk: Desk) -> 
 
 
 def test_f40_a_strangers_claim_of_a_part_payment_refunds_it(desk: Desk) -> None:
+    """F40: see `rules_off` for the rule that is switched off."""
     escrow = desk.agreed(250 * USDT).escrows.get()
     desk.pay(escrow, 100 * USDT)
     desk.settle()

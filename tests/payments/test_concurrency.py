@@ -53,7 +53,7 @@ def refused(results: list[Any]) -> list[Any]:
 
 
 def test_f10_release_and_refund_at_once_decide_once(desk: Desk) -> None:
-    """F10."""
+    """F10: see `rules_off` for the rule that is switched off."""
     escrow = desk.funded(250 * USDT)
     results = at_once(
         lambda: release(desk, escrow),
@@ -130,6 +130,7 @@ def test_a_delivery_and_a_refund_at_once_never_undo_the_refund(desk: Desk) -> No
 
 
 def test_f36_the_projection_run_by_several_at_once_posts_each_event_once(desk: Desk) -> None:
+    """F36: see `rules_off` for the rule that is switched off."""
     escrows = [desk.agreed((50 + place) * USDT).escrows.get() for place in range(4)]
     for escrow in escrows:
         desk.pay(escrow)
@@ -144,6 +145,7 @@ def test_f36_the_projection_run_by_several_at_once_posts_each_event_once(desk: D
 
 
 def test_f36_one_deadline_handled_by_several_at_once_acts_once(desk: Desk) -> None:
+    """F36: see `rules_off` for the rule that is switched off."""
     escrow = desk.funded(250 * USDT)
     deliver(desk, escrow)
     desk.settle()
@@ -229,7 +231,7 @@ def test_a_crash_before_the_commit_of_a_payout_pays_and_posts_once(desk: Desk) -
 def test_f32_a_connection_that_breaks_in_the_middle_of_an_event_leaves_nothing_half_done(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """F32."""
+    """F32: see `rules_off` for the rule that is switched off."""
     from core import crashpoints
 
     escrow = desk.agreed(250 * USDT).escrows.get()
