@@ -8,6 +8,7 @@ could be collected, that a name is missing or that the time was over does not co
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -44,6 +45,7 @@ class Seen:
 def main(wanted: list[str]) -> int:
     numbers = {int(name.lstrip("Ff")) for name in wanted} or set(TITLES)
     rules = [rule for rule in RULES if rule.number in numbers]
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the copies are deleted
     places: Queue[Path] = Queue()
     with tempfile.TemporaryDirectory(prefix="holdfast-rules-off-") as folder:
         for place in range(AT_ONCE):

@@ -45,9 +45,11 @@ def test_f04_a_bump_keeps_nonce_and_effect_and_raises_both_fees(engine: Engine, 
     assert second.max_fee * 10 >= first.max_fee * 11
     assert second.max_tip * 10 >= first.max_tip * 11
     engine.chain.rpc("eth_sendRawTransaction", "0x" + bytes(first.raw).hex())
+    engine.mine()
+    engine.confirm()
+    assert only_transaction().mined_attempt == first
     engine.settle()
     assert payouts(engine.chain) == [7]
-    assert only_transaction().mined_attempt == first
 
 
 @pytest.mark.parametrize("flaw", ["late", "other key", "high s", "other amount", "wrong hash"])
