@@ -18,7 +18,7 @@ import pytest
 from django.db import Error, connection
 
 from core import crashpoints
-from escrow_platform.stack import postgres
+from escrow_platform.stack import paths, postgres
 from escrow_platform.stack.ports import free_port
 from escrow_platform.stack.process import Child
 from payments.models import Escrow
@@ -54,11 +54,9 @@ class OwnServer:
 
 
 @pytest.fixture
-def own_server(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnServer]:
+def own_server(django_db_setup: None) -> Iterator[OwnServer]:
     """The product's connection goes to a server of this test's own, with a copy of the test database."""
-    folder = tmp_path_factory.mktemp("postgres")
-    for part in (folder, *folder.parents[:2]):
-        part.chmod(0o711)  # the server runs as another user when we are root
+    folder = paths.make_scratch()
     port = free_port()
     child, url = postgres.start(folder, port, scratch=False)
     server = OwnServer(folder, port, child, url)
@@ -73,6 +71,7 @@ def own_server(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) 
     connection.close()
     connection.settings_dict.update(before)
     server.child.stop()
+    paths.remove_scratch(folder)
 
 
 def _copy(source: dict[str, object], url: str) -> None:

@@ -188,9 +188,8 @@ def test_f42_dispute_and_release_in_one_block_and_the_first_of_them_decides(desk
     desk.settle()
     release(desk, escrow)
     desk.engine.send()
-    tip = 5 * 10**11 if first == "dispute" else 1
     data = calls.dispute(desk.terms(escrow), side=Side.BUYER, evidence_hash=EVIDENCE_BYTES)
-    tx_hash = paying(desk, BUYER_ADDRESS, data, tip)
+    tx_hash = paying(desk, BUYER_ADDRESS, data, early=first == "dispute")
     number = desk.engine.chain.mine()
     block = desk.engine.chain.rpc("eth_getBlockByNumber", hex(number), False)["transactions"]
     assert len(block) == 2
@@ -219,11 +218,10 @@ def test_f42_dispute_and_a_strangers_claim_in_one_block_are_parted_by_its_clock(
     until = desk.fresh(escrow).marked_until
     assert until is not None
     chain, terms = desk.engine.chain, desk.terms(escrow)
-    tips = {"dispute": 1, "claim": 1} | {first: 5 * 10**11}
     data = calls.dispute(terms, side=Side.BUYER, evidence_hash=EVIDENCE_BYTES)
     hashes = {
-        "dispute": paying(desk, BUYER_ADDRESS, data, tips["dispute"]),
-        "claim": paying(desk, chain.accounts[7], calls.claim_delivered(terms), tips["claim"]),
+        "dispute": paying(desk, BUYER_ADDRESS, data, early=first == "dispute"),
+        "claim": paying(desk, chain.accounts[7], calls.claim_delivered(terms), early=first == "claim"),
     }
     chain.rpc("evm_setNextBlockTimestamp", int(until.timestamp()) + over)
     number = chain.mine()
@@ -238,9 +236,10 @@ def test_f42_dispute_and_a_strangers_claim_in_one_block_are_parted_by_its_clock(
     }
 
 
-def paying(desk: Desk, wallet: str, data: bytes, tip: int) -> str:
-    """A transaction of a wallet to the escrow contract; the higher the tip, the earlier in the block."""
+def paying(desk: Desk, wallet: str, data: bytes, *, early: bool) -> str:
+    """A transaction of a wallet to the escrow contract; the node takes the highest offer first."""
     chain = desk.engine.chain
+    base = int(chain.rpc("eth_getBlockByNumber", "latest", False)["baseFeePerGas"], 16)
     chain.rpc("anvil_impersonateAccount", wallet)
     chain.rpc("anvil_setBalance", wallet, hex(10**20))
     request = {
@@ -248,8 +247,8 @@ def paying(desk: Desk, wallet: str, data: bytes, tip: int) -> str:
         "to": desk.engine.network.escrow_contract,
         "data": "0x" + data.hex(),
         "gas": hex(900_000),
-        "maxFeePerGas": hex(10**12),
-        "maxPriorityFeePerGas": hex(tip),
+        "maxFeePerGas": hex(10**12 if early else base * 9 // 8 + 2),
+        "maxPriorityFeePerGas": "0x1",
     }
     return str(chain.rpc("eth_sendTransaction", request))
 
