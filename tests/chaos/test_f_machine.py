@@ -15,7 +15,7 @@ import pytest
 from django.db.models import Sum
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from chain.indexer.events import TRANSFER, padded
 from chain.models import Call, Network
@@ -56,6 +56,10 @@ class Life(RuleBasedStateMachine):
         self.before = Counter({holder: desk.balance(holder) for holder in HOLDERS})
 
     # ---- money and people ----
+
+    @initialize(units=st.sampled_from([300, 250, 100]))
+    def begin(self, units: int) -> None:
+        self.deposit(units, mined=True)
 
     @rule(units=st.sampled_from([250, 250, 250, 100, 150, 300]), mined=st.booleans())
     def deposit(self, units: int, mined: bool) -> None:
@@ -155,9 +159,9 @@ class Life(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         self.proxy.heal()
-        self.desk.settle()
-        self.desk.until(self.is_quiet, rounds=150)
-        self.desk.settle()
+        self.rest()
+        self.end()
+        self.rest()
         self.desk.check_books()
         assert self.legs_paid() == self.transfers_out()
         came = sum(units for _, units in self.transfers(None, self.escrow.vault_address))
@@ -169,6 +173,18 @@ class Life(RuleBasedStateMachine):
             assert held < self.desk.token.min_amount, "what nobody is owed any more went back"
 
     # ---- helpers ----
+
+    def rest(self) -> None:
+        self.desk.settle()
+        self.desk.until(self.is_quiet, rounds=150)
+        self.desk.settle()
+
+    def end(self) -> None:
+        """What can still be decided is decided, so that nothing has a reason to stay."""
+        if self.desk.state(self.escrow) == "disputed":
+            self.ruling(share=3)
+        else:
+            self.release(None)
 
     def tried(self, act: Callable[[], object]) -> None:
         with suppress(DomainError):

@@ -18,7 +18,7 @@ TAKES_OUT = {"skip", "skipif", "xfail", "importorskip"}
 def collected() -> list[str]:
     """The node ids that `-m chaos` selects."""
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "--collect-only", "-q", "-m", "chaos", "tests"],
+        [sys.executable, "-m", "pytest", "--collect-only", "-m", "chaos", "tests"],
         cwd=ROOT,
         capture_output=True,
         text=True,
