@@ -13,7 +13,7 @@ from pathlib import Path
 from tests.chaos.registry import TITLES, numbers
 from tests.chaos.results import FOLDER, ROOT, Case, cases, stamp
 
-# How the machine of random steps plays here; a quick run plays three short lives.
+# How the machine of random steps plays here; a quick run plays two short lives.
 LONG = {"HOLDFAST_CHAOS_LIVES": "40", "HOLDFAST_CHAOS_STEPS": "30"}
 
 

@@ -2,7 +2,7 @@
 
 The real engine on a real node behind a proxy. Whatever happened, at rest: money in = held + paid + fees +
 refunded, and each leg is one transfer of the token and no more. `HOLDFAST_CHAOS_LIVES` is the number of
-lives (3 unless told, many in `make chaos`), `HOLDFAST_CHAOS_STEPS` how long each is.
+lives (2 unless told, many in `make chaos`), `HOLDFAST_CHAOS_STEPS` how long each is.
 """
 
 import os
@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from django.db.models import Sum
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
@@ -35,7 +35,7 @@ from tests.chaos.test_kills import POINTS
 from tests.payments import acts
 from tests.payments.fixtures import BUYER_ADDRESS, FEE_ADDRESS, SELLER_ADDRESS, Desk
 
-LIVES = int(os.environ.get("HOLDFAST_CHAOS_LIVES", "3"))
+LIVES = int(os.environ.get("HOLDFAST_CHAOS_LIVES", "2"))
 STEPS = int(os.environ.get("HOLDFAST_CHAOS_STEPS", "18"))
 PARTS = st.sampled_from([None, 20 * USDT, 77_777_777])
 SIDES = st.sampled_from(["buyer", "seller"])
@@ -227,11 +227,10 @@ class Life(RuleBasedStateMachine):
 
 HOLDERS = (BUYER_ADDRESS, SELLER_ADDRESS, FEE_ADDRESS)
 PROFILE = settings(
-    max_examples=LIVES,
+    max_examples=2,  # the first is always the shortest there is
     stateful_step_count=STEPS,
     deadline=None,
     database=None,
-    derandomize=True,
     # What a life leaves behind is met by the next, so a smaller one is another one.
     phases=(Phase.explicit, Phase.generate),
     suppress_health_check=list(HealthCheck),
@@ -239,8 +238,12 @@ PROFILE = settings(
 
 
 @pytest.mark.timeout(3600)
-def test_f38_any_order_of_steps_pays_each_leg_once_and_loses_nothing(desk: Desk, proxy: RpcProxy) -> None:
-    """F38. Red when what is above the amount counts as held, and nobody gets it back (rules_off)."""
-    run_state_machine_as_test(lambda: Life(desk, proxy), settings=PROFILE)
-    assert Escrow.objects.count() >= LIVES
+def test_f38_any_order_of_steps_pays_each_leg_once_and_loses_nothing(proxy: RpcProxy, desk: Desk) -> None:
+    """F38. Red when what is above the amount counts as held, and nobody gets it back (rules_off).
+
+    Each life has a seed of its own, and no other life is derived from it: the chain it left is another one.
+    """
+    for number in range(LIVES):
+        run_state_machine_as_test(seed(number)(lambda: Life(desk, proxy)), settings=PROFILE)
+    assert Escrow.objects.count() >= 2 * LIVES
     assert not Call.objects.filter(outcome__in=["waiting", "sent"]).exists()
