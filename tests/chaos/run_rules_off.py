@@ -45,6 +45,7 @@ class Seen:
 def main(wanted: list[str]) -> int:
     numbers = {int(name.lstrip("Ff")) for name in wanted} or set(TITLES)
     rules = [rule for rule in RULES if rule.number in numbers]
+    judged = stamp()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the copies are deleted
     places: Queue[Path] = Queue()
     with tempfile.TemporaryDirectory(prefix="holdfast-rules-off-") as folder:
@@ -55,7 +56,7 @@ def main(wanted: list[str]) -> int:
     red = {item.rule.number for item in seen} - {item.rule.number for item in seen if not item.red}
     line = f"{len(numbers)} rules: {len(red)} seen red ({len(seen)} changes)"
     if not wanted:
-        _write(seen, line)
+        _write(seen, line, *judged)
     print(line)
     return 0 if red == numbers else 1
 
@@ -134,8 +135,7 @@ def _judge(rule: Rule, found: list[Case], tail: str, seconds: float) -> Seen:
     return Seen(rule, False, said, seconds)
 
 
-def _write(seen: list[Seen], line: str) -> None:
-    commit, date = stamp()
+def _write(seen: list[Seen], line: str, commit: str, date: str) -> None:
     rows = [
         f"| F{item.rule.number} | {item.rule.off} | `{item.rule.file}` | `{_function(item.rule)}` | "
         f"{'red' if item.red else '**not red**'} |"
