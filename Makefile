@@ -21,7 +21,7 @@ export PIP_ROOT_USER_ACTION := ignore
 
 say = { echo "holdfast: $(1)" >&2; exit 1; }
 
-.PHONY: help setup demo demo-check demo-reset test check gas contracts contracts-long contracts-exit contracts-prove \
+.PHONY: help setup demo demo-check demo-reset test chaos chaos-rules-off check gas contracts contracts-long contracts-exit contracts-prove \
 	contracts-mutate schema css messages clean chromium
 
 help: ## this list
@@ -41,6 +41,12 @@ demo-reset: setup ## forget the people, deals and chain of the demo
 
 test: setup chromium ## all tests on real services; ARGS="tests/stack -k port" for some
 	@$(STACK) exec --scratch -- python -m pytest -n 2 $(ARGS)
+
+chaos: setup ## the failure tests F1 to F46, long; writes docs/results/chaos.md
+	@$(STACK) exec --scratch -- python -m tests.chaos.run_chaos $(ARGS)
+
+chaos-rules-off: setup ## take each rule away that a failure test stands for: is it noticed? ARGS="F7 F12"
+	@$(STACK) exec --scratch -- python -m tests.chaos.run_rules_off $(ARGS)
 
 check: setup ## lint, format, types, import direction, migrations, API schema
 	@.venv/bin/ruff check .
