@@ -1,4 +1,4 @@
-"""`python -m tests.bench [a b c d e]`: measure, and write what was measured into docs/benchmarks.
+"""`python -m tests.bench [a b]`: measure, and write what was measured into docs/benchmarks.
 
 Every letter is a process of its own with a database and a node of its own. Ends 0 when everything could be
 measured, whatever the figures are; speed is shown here, not tested.
@@ -13,22 +13,15 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from urllib.parse import urlsplit
 
-import psycopg2
-
-from tests.bench import report
+from tests.bench import databases, report
 from tests.bench.ground import ROOT, SETTINGS, Broken, manage
 
 LETTERS = {
     "a": "tests.bench.a_open_escrows",
     "b": "tests.bench.b_backfill",
-    "c": "tests.bench.c_lifecycles",
-    "d": "tests.bench.d_delay",
-    "e": "tests.bench.e_memory",
 }
 LIMIT = 900  # seconds for one letter
-_TEMPLATE = "bench_template"
 
 
 def main() -> int:
@@ -55,7 +48,7 @@ def _run(letter: str) -> bool:
         into = Path(name) / "result.json"
         environment = {
             **os.environ,
-            "DATABASE_URL": copy_of_template(f"bench_{letter}"),
+            "DATABASE_URL": databases.create(f"bench_{letter}", databases.TEMPLATE),
             "HOLDFAST_STATE": name,
             "MEDIA_ROOT": f"{name}/media",
         }
@@ -85,23 +78,7 @@ def _measure(letter: str, into: Path) -> int:
 
 
 def _prepare() -> None:
-    manage("migrate", "--no-input", environment={"DATABASE_URL": _create(_TEMPLATE)})
-
-
-def copy_of_template(name: str) -> str:
-    """A migrated, empty database; returns its URL."""
-    return _create(name, _TEMPLATE)
-
-
-def _create(name: str, template: str = "template1") -> str:
-    url = urlsplit(os.environ["DATABASE_URL"])
-    connection = psycopg2.connect(url._replace(path="/postgres").geturl())
-    connection.autocommit = True
-    with connection.cursor() as cursor:
-        cursor.execute(f'DROP DATABASE IF EXISTS "{name}"')
-        cursor.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
-    connection.close()
-    return url._replace(path=f"/{name}").geturl()
+    manage("migrate", "--no-input", environment={"DATABASE_URL": databases.create(databases.TEMPLATE)})
 
 
 if __name__ == "__main__":

@@ -46,6 +46,8 @@ def _case(ours: int) -> dict[str, Any]:
         "case": f"{ours} of {A_BLOCK} transfers are ours",
         "logs": LOGS,
         "stored": BLOCKS * ours,
+        "shown": f"{LOGS / product.median:,.0f} logs/s",
+        "floor_shown": f"{LOGS / floor.median:,.0f} logs/s",
         "product_logs_per_second": round(LOGS / product.median),
         "floor_logs_per_second": round(LOGS / floor.median),
         "rounds": ROUNDS,
@@ -72,7 +74,9 @@ def fill(node: Anvil, addresses: list[str], *, blocks: int, ours: int) -> None:
     crowd.gather(node)
     for block in range(blocks):
         theirs = A_BLOCK - ours
-        crowd.among_strangers(node, [crowd.stranger((block * theirs + place) % 5000) for place in range(theirs)])
+        crowd.among_strangers(
+            node, [crowd.stranger((block * theirs + place) % 5000) for place in range(theirs)]
+        )
         turns = [addresses[(block * ours + place) % len(addresses)] for place in range(ours)]
         crowd.pay_each(node, turns, crowd.UNITS)
         node.mine()
@@ -135,7 +139,9 @@ def _floor(url: str, wanted: list[tuple[int, int]]) -> float:
     node = http.client.HTTPConnection(parts.hostname or "", parts.port)
     with connection.cursor() as cursor:
         cursor.execute("DROP TABLE IF EXISTS bare")
-        cursor.execute("CREATE TABLE bare (block bigint, tx text, place int, source text, recipient text, units numeric)")
+        cursor.execute(
+            "CREATE TABLE bare (block bigint, tx text, place int, source text, recipient text, units numeric)"
+        )
         start = time.perf_counter()
         for low, high in wanted:
             text = io.StringIO("".join(map(_line, _logs(node, low, high))))

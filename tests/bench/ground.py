@@ -130,7 +130,9 @@ def children(pid: int) -> list[int]:
 
 
 @contextmanager
-def process(name: str, *argv: str, folder: Path, environment: Mapping[str, str] | None = None) -> Iterator[int]:
+def process(
+    name: str, *argv: str, folder: Path, environment: Mapping[str, str] | None = None
+) -> Iterator[int]:
     """A process of the product for as long as the block runs; its output goes to a log in `folder`."""
     from escrow_platform.stack.process import spawn
 

@@ -82,7 +82,9 @@ def _machine() -> dict[str, Any]:
         "python": platform.python_version(),
         "postgresql": _postgresql(),
         "anvil": _first_line(str(binary()), "--version"),
-        "packages": {name: version(name) for name in ("django", "celery", "web3", "psycopg2-binary", "uvicorn")},
+        "packages": {
+            name: version(name) for name in ("django", "celery", "web3", "psycopg2-binary", "uvicorn")
+        },
     }
 
 
@@ -94,7 +96,11 @@ def _postgresql() -> str:
 
 def _git(*words: str) -> str:
     return subprocess.run(
-        ["git", *words], cwd=ROOT, capture_output=True, text=True, check=False  # noqa: S607
+        ["git", *words],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,  # noqa: S607
     ).stdout.strip()
 
 
