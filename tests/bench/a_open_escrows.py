@@ -1,7 +1,7 @@
 """a. One block of 200 transfers, 20 of them deposits, while 100, 10,000 and 100,000 escrows are open.
 
-Three databases with that many open escrows follow the same chain, each by a process of its own, in turn and in
-changing order: what disturbs the machine disturbs all of them. The floor is the time with 100.
+Three databases with that many open escrows follow the same chain, each by a process of its own, in turn and
+in changing order: what disturbs the machine disturbs all of them. The floor is the time with 100.
 """
 
 import json

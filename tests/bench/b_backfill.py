@@ -2,7 +2,7 @@
 
 Product: the safe lane from the first block to the last final one, with all its checks: headers, the place of
 every log of ours in its receipt, the balance of every touched address, blocks, transfers, final events.
-Floor: the same node, the same ranges and one connection; plain HTTP and JSON, and COPY into a table without keys.
+Floor: same node, same ranges, one connection; plain HTTP and JSON, and COPY into a table without keys.
 """
 
 import http.client
@@ -70,7 +70,7 @@ def watch_some(net: Any, count: int) -> list[str]:
 
 
 def fill(node: Anvil, addresses: list[str], *, blocks: int, ours: int) -> None:
-    """Blocks of 200 transfers, `ours` of them to `addresses` in turn, and enough empty ones to make them final."""
+    """Blocks of 200 transfers, `ours` of them to `addresses` in turn, and empty ones to make them final."""
     crowd.gather(node)
     for block in range(blocks):
         theirs = A_BLOCK - ours
@@ -97,8 +97,9 @@ def forget() -> None:
     """As before the first block was read: only this benchmark's database is emptied like this."""
     from django.db import connection
 
-    names = "chain_finalevent, chain_finalsequence, chain_transferinclusion, chain_loginclusion, chain_tokentransfer, "
-    names += "chain_contractlog, chain_scancursor, chain_scancoverage, chain_block, payments_projectioncursor"
+    names = "chain_finalevent, chain_finalsequence, chain_transferinclusion, chain_loginclusion, "
+    names += "chain_tokentransfer, chain_contractlog, "
+    names += "chain_scancursor, chain_scancoverage, chain_block, payments_projectioncursor"
     with connection.cursor() as cursor:
         cursor.execute("SET session_replication_role = replica")
         cursor.execute(f"TRUNCATE {names} RESTART IDENTITY CASCADE")

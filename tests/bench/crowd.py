@@ -1,8 +1,8 @@
 """A chain full of token transfers, made quickly and for real.
 
 Strangers pay each other through a small contract that calls the token's own `transfer` once for every word of
-its calldata: logs, balances and receipts are the token's. Whoever pays one of our addresses sends a transaction
-of their own, as people do.
+its calldata: logs, balances and receipts are the token's. Whoever pays one of our addresses sends a
+transaction of their own, as people do.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""What every benchmark stands on: a database and a chain of its own, processes of the product, and figures."""
+"""What every benchmark stands on: a database and a chain of its own, the product's processes, figures."""
 
 import math
 import os
@@ -46,7 +46,7 @@ def chain(*, block_time: int | None = None, options: tuple[str, ...] = ()) -> It
 
 
 def network(node: Anvil, **changes: Any) -> Any:
-    """The network row with provider, token and funded senders. Blocks are mined where none come by themselves."""
+    """The network row with provider, token and funded senders. Mines where no blocks come by themselves."""
     from chain.models import Network
     from chain.services import deployment, networks
     from wallets.services.operators import ensure_senders

@@ -1,13 +1,14 @@
 """`python -m tests.bench.ingest`: a process that ingests what is new on each line of its input, and times it.
 
-It does what the workers do for one block, in the same order: both lanes of the indexer, the pages' view of the
-head, the projection. One line of JSON answers each line.
+It does what the workers do for one block, in the same order: both lanes of the indexer, the pages' view of
+the head, the projection. One line of JSON answers each line.
 """
 
 import json
 import os
 import sys
 import time
+from itertools import pairwise
 from typing import Any
 
 
@@ -38,11 +39,15 @@ def _ingest(net: Any) -> dict[str, Any]:
     times.append(time.perf_counter())
     project(net)
     times.append(time.perf_counter())
-    read, shown, projected = (after - start for start, after in zip(times, times[1:], strict=False))
+    read, shown, projected = (after - start for start, after in pairwise(times))
     booked = Deposit.objects.count() - before
     return {
-        "read": read, "shown": shown, "projected": projected, "booked": booked, "peak_mb": peak_mb(os.getpid())
-    }  # fmt: skip
+        "read": read,
+        "shown": shown,
+        "projected": projected,
+        "booked": booked,
+        "peak_mb": peak_mb(os.getpid()),
+    }
 
 
 if __name__ == "__main__":

@@ -100,7 +100,7 @@ def _git(*words: str) -> str:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        check=False,  # noqa: S607
+        check=False,
     ).stdout.strip()
 
 

@@ -77,14 +77,15 @@ def populate(original: Escrow, first: int, last: int) -> None:
 
 def _copy(cursor: Any, table: str, where: str, changes: dict[str, str], numbers: tuple[int, int]) -> None:
     cursor.execute(
-        "SELECT column_name FROM information_schema.columns WHERE table_schema = 'public' AND table_name = %s",
+        "SELECT column_name FROM information_schema.columns "
+        "WHERE table_schema = 'public' AND table_name = %s",
         [table],
     )
     columns = [row[0] for row in cursor.fetchall()]
     names = ", ".join(f'"{column}"' for column in columns)
     values = ", ".join(changes.get(column, f't."{column}"') for column in columns)
     cursor.execute(
-        f"INSERT INTO {table} ({names}) SELECT {values} FROM {table} t, "  # noqa: S608  (our own names)
+        f"INSERT INTO {table} ({names}) SELECT {values} FROM {table} t, "
         f"generate_series(%s, %s) AS n WHERE {where}",
         numbers,
     )
