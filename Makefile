@@ -21,8 +21,8 @@ export PIP_ROOT_USER_ACTION := ignore
 
 say = { echo "holdfast: $(1)" >&2; exit 1; }
 
-.PHONY: help setup demo demo-check demo-reset test check gas contracts contracts-long contracts-exit contracts-prove \
-	contracts-mutate schema css messages clean chromium
+.PHONY: help setup demo demo-check demo-reset test check chaos chaos-rules-off bench \
+	gas contracts contracts-long contracts-exit contracts-prove contracts-mutate schema css messages clean chromium
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,6 +42,12 @@ demo-reset: setup ## forget the people, deals and chain of the demo
 test: setup chromium ## all tests on real services; ARGS="tests/stack -k port" for some
 	@$(STACK) exec --scratch -- python -m pytest -n 2 $(ARGS)
 
+chaos: setup ## the failure tests F1 to F46, long; writes docs/results/chaos.md
+	@$(STACK) exec --scratch -- python -m tests.chaos.run_chaos $(ARGS)
+
+chaos-rules-off: setup ## take each rule away that a failure test stands for: is it noticed? ARGS="F7 F12"
+	@$(STACK) exec --scratch -- python -m tests.chaos.run_rules_off $(ARGS)
+
 check: setup ## lint, format, types, import direction, migrations, API schema
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check .
@@ -51,6 +57,9 @@ check: setup ## lint, format, types, import direction, migrations, API schema
 	@fresh=$$(mktemp); trap 'rm -f "$$fresh"' EXIT; \
 	$(PY) manage.py spectacular --validate --fail-on-warn --file "$$fresh"; \
 	diff -u docs/openapi.yaml "$$fresh" || $(call say,docs/openapi.yaml is not what the code says; run: make schema)
+
+bench: setup ## measure the chain engine beside its floors into docs/benchmarks; ARGS="a b" for some
+	@$(STACK) exec --scratch -- python -m tests.bench $(ARGS)
 
 gas: setup ## measure what each action costs on chain, compare, write contracts/gas.json
 	@$(PY) -m contracts.gas $(ARGS)

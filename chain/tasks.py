@@ -9,7 +9,7 @@ from django.conf import settings
 
 from chain.models import Network
 from chain.rpc.errors import RpcError
-from chain.services import audit, breaker, indexer, networks, providers, sender
+from chain.services import audit, breaker, indexer, networks, providers, pulse, sender
 from chain.services.alarms import raise_alarm
 from chain.signing import SIGNER_FAILURES
 from core import heartbeat, leases
@@ -35,6 +35,7 @@ def _duty(name: str, network_id: int, work: Callable[[Network], object]) -> None
                     work(network)
                 # Only who did it says so: a duty whose holder hangs must be seen to stop.
                 heartbeat.beat(f"chain.{name}:{network.slug}")
+        pulse.watch(network)
     except breaker.Resting:
         log.info("network_rests", duty=name, network=network.slug)
     except (RpcError, *SIGNER_FAILURES) as error:

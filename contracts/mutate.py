@@ -30,8 +30,6 @@ SLOTS = (*ESCROW, "contracts/test/Fuzz.t.sol:FuzzTest", "contracts/test/FuzzActs
 GATE = ("contracts/src/OperatorGate.sol:OperatorGate",)
 SEAT = ("contracts/test/Seat.t.sol:SeatTest",)
 
-TARGETS = (ESCROW, SLOTS, SEAT, GATE)
-
 # file: the contracts in it that are mutated, and the code that the tests run which holds them.
 SUBJECTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "Core": (("Core", "How"), ESCROW),
@@ -77,19 +75,20 @@ def jobs(files: list[str]) -> list[Job]:
     """The mutants of `files` (names of SUBJECTS), as slither lists them."""
     names = [name for file in SUBJECTS for name in SUBJECTS[file][0]]
     rows = _listed(names)
-    found: list[Job] = []
+    placed: list[tuple[float, Job]] = []
     for name in files:
         source = f"contracts/src/{name}.sol"
-        found += [Job(row, SUBJECTS[name][1]) for row in rows if row["file"] == source]
-    # An order that has nothing to do with the text: any part of it is a fair sample.
-    random.Random(len(found)).shuffle(found)
-    return sorted(found, key=lambda job: list(TARGETS).index(job.targets))
+        found = [Job(row, SUBJECTS[name][1]) for row in rows if row["file"] == source]
+        random.Random(len(found)).shuffle(found)
+        placed += [(i / len(found), job) for i, job in enumerate(found)]
+    # Any beginning of this order is a fair sample: drawn by lot, of each file the same share.
+    return [job for _, job in sorted(placed, key=lambda pair: pair[0])]
 
 
 def _listed(names: list[str]) -> list[dict[str, Any]]:
     """All mutants of the contracts `names`; listing them takes a while, so it is kept per sources."""
-    memory.KEPT.mkdir(parents=True, exist_ok=True)
-    kept = memory.KEPT / f"mutants-{memory.sources()}.json"
+    memory.CACHE.mkdir(parents=True, exist_ok=True)
+    kept = memory.CACHE / f"mutants-{memory.sources()}.json"
     if not kept.exists():
         build = tools.slither_build()
         done = subprocess.run(
@@ -125,15 +124,17 @@ class Campaign:
         self._keys = [self._key(job) for job in todo]
         recalled = self.memory.recall()
         self._known = {i: recalled[key] for i, key in enumerate(self._keys) if key in recalled}
-        self._queues: dict[tuple[str, ...], SimpleQueue[int]] = {}
+        self._queue: SimpleQueue[int] = SimpleQueue()
         self._doubted: set[int] = set()
         self._lock = threading.Lock()
         self._problems: list[BaseException] = []
         self._end = time.monotonic() + seconds
+        # The rest is for the survivors, whom the invariants have yet to see.
+        self._judging_ends = time.monotonic() + 0.8 * seconds
 
     def stop(self) -> None:
         """Lets each worker end its mutant and no more; what was judged is kept and reported."""
-        self._end = 0.0
+        self._end = self._judging_ends = 0.0
 
     def verdict(self, i: int) -> Verdict | None:
         """What became of job number `i`; none: not judged yet."""
@@ -173,27 +174,30 @@ class Campaign:
         return [i for i, k in self._known.items() if k.verdict is Verdict.SURVIVED and not k.thorough]
 
     def _fill(self) -> None:
-        for i, job in enumerate(self.todo):
+        for i in range(len(self.todo)):
             if i not in self._known:
-                self._queues.setdefault(job.targets, SimpleQueue()).put(i)
+                self._queue.put(i)
 
     def _work(self, bench: Bench) -> None:
         try:
-            for targets, queue in self._queues.items():
-                if not queue.empty() and time.monotonic() < self._end:
-                    bench.prepare(targets)
-                    self._drain(bench, queue)
+            self._drain(bench)
             self._doubt(bench)
         except Exception as problem:
             self._problems.append(problem)
 
-    def _drain(self, bench: Bench, queue: SimpleQueue[int]) -> None:
-        while not self._problems and time.monotonic() < self._end:
+    def _drain(self, bench: Bench) -> None:
+        while not self._problems and time.monotonic() < self._judging_ends:
             try:
-                i = queue.get_nowait()
+                i = self._queue.get_nowait()
             except Empty:
                 return
-            self._note(i, bench.judge(self.todo[i].change()), thorough=False)
+            self._note(i, self._judge(bench, i, thorough=False), thorough=False)
+
+    def _judge(self, bench: Bench, i: int, *, thorough: bool) -> Verdict:
+        job = self.todo[i]
+        if job.targets not in bench.prepared:
+            bench.prepare(job.targets)
+        return bench.judge(job.change(), thorough=thorough)
 
     def _doubt(self, bench: Bench) -> None:
         """Shows what survived to the invariants."""
@@ -202,12 +206,9 @@ class Campaign:
                 left = [i for i in self._unsure() if i not in self._doubted]
                 if not left:
                     return
-                i = min(left, key=lambda i: self.todo[i].targets)
+                i = min(left)
                 self._doubted.add(i)
-            targets = self.todo[i].targets
-            if targets not in bench.prepared:
-                bench.prepare(targets)
-            self._note(i, bench.judge(self.todo[i].change(), thorough=True), thorough=True)
+            self._note(i, self._judge(bench, i, thorough=True), thorough=True)
 
     def _note(self, i: int, verdict: Verdict, *, thorough: bool) -> None:
         known = Known(verdict, thorough)

@@ -1,7 +1,8 @@
 """Model fields for ids, base units, addresses and hashes: wrong values cannot be stored."""
 
+import re
 from decimal import Decimal
-from functools import partial
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import ValidationError
@@ -61,6 +62,14 @@ class BaseUnitsField(_DecimalField):
         return value if hasattr(value, "as_sql") else self.get_prep_value(value)
 
 
+@lru_cache(maxsize=8192)
+def _checksummed(value: Any) -> str:
+    # The checksum is a hash, and the same addresses come again and again.
+    if not is_address(value):
+        raise ValidationError("Not an EVM address: 0x and 40 hexadecimal digits are needed.")
+    return str(to_checksum_address(value))
+
+
 class AddressField(_CharField):
     """An EVM address, stored with its EIP-55 checksum."""
 
@@ -70,12 +79,13 @@ class AddressField(_CharField):
     def to_python(self, value: Any) -> Any:
         if value in (None, ""):
             return value
-        if not is_address(value):
-            raise ValidationError("Not an EVM address: 0x and 40 hexadecimal digits are needed.")
-        return to_checksum_address(value)
+        return _checksummed(value if isinstance(value, str | bytes) else str(value))
 
     def get_prep_value(self, value: Any) -> Any:
         return super().get_prep_value(self.to_python(value))
+
+
+_is_hash = re.compile(r"0x[0-9a-f]{64}").fullmatch
 
 
 class HashField(_CharField):
@@ -87,11 +97,10 @@ class HashField(_CharField):
     def to_python(self, value: Any) -> Any:
         if value in (None, ""):
             return value
-        text = "0x" + value.hex() if isinstance(value, bytes) else str(value).lower()
-        digits = text.removeprefix("0x")
-        if len(digits) != 64 or any(digit not in "0123456789abcdef" for digit in digits):
+        text = "0x" + (value.hex() if isinstance(value, bytes) else str(value).lower().removeprefix("0x"))
+        if not _is_hash(text):
             raise ValidationError("A hash is 0x and 64 hexadecimal digits.")
-        return "0x" + digits
+        return text
 
     def get_prep_value(self, value: Any) -> Any:
         return super().get_prep_value(self.to_python(value))

@@ -1,5 +1,6 @@
 """Periodic duties leave a heartbeat; one that stops is seen by its age."""
 
+from collections.abc import Collection
 from datetime import timedelta
 
 from core import clock
@@ -9,6 +10,12 @@ from core.models import Heartbeat
 def beat(name: str) -> None:
     """Note that the duty `name` ran now."""
     Heartbeat.objects.update_or_create(name=name, defaults={"beaten_at": clock.now()})
+
+
+def stopped(names: Collection[str], limit: timedelta) -> list[str]:
+    """Those of `names` that ran once and not for `limit`."""
+    rows = Heartbeat.objects.filter(name__in=names, beaten_at__lt=clock.now() - limit)
+    return sorted(rows.values_list("name", flat=True))
 
 
 def age(name: str) -> timedelta | None:

@@ -6,6 +6,7 @@ import structlog
 
 from chain.models import Network
 from chain.selectors import pending_keys
+from chain.services import pulse
 from chain.services.sweep import sweep as sweep_chain
 from core import deadlines, outbox
 from disputes.tasks import sweep as sweep_disputes
@@ -23,6 +24,7 @@ def sweep_once() -> bool:
         worked += _try(sweep_chain, network)
         worked += _try(_show_heads, network)
         worked += _try(project, network)
+        _try(pulse.watch, network)
     for duty in (deadlines.run_due, outbox.drain, sweep_disputes):
         worked += _try(duty)
     return worked > 0
@@ -36,9 +38,9 @@ def _show_heads(network: Network) -> int:
     return 0
 
 
-def _try(duty: Callable[..., int], *args: object) -> int:
+def _try(duty: Callable[..., int | None], *args: object) -> int:
     try:
-        return duty(*args)
+        return duty(*args) or 0
     except Exception:
         log.exception("sweep_failed", duty=getattr(duty, "__name__", str(duty)), about=str(*args))
         return 0

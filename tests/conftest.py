@@ -7,7 +7,16 @@ import pytest
 from django.db import connection
 from django.test import TransactionTestCase
 
+from tests.chaos.registry import numbers
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "escrow_platform.settings.test")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A test named `test_fNN_...` is a failure test: `-m chaos` selects them all."""
+    for item in items:
+        if numbers(item.name):
+            item.add_marker(pytest.mark.chaos)
 
 
 def _empty_all_tables(self: TransactionTestCase) -> None:

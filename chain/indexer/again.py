@@ -51,7 +51,7 @@ def step(network: Network) -> bool:
         with transaction.atomic():
             store.move_cursor(cursor, read.last)
             _store(network, read, provider, due)
-            widen(cursor)
+            widen(cursor, blocks=read.end - read.start + 1, logs=read.seen)
     except store.CursorMoved:
         return True
     except store.OtherBlock:

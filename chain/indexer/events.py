@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
 
 from chain.models import Network, Token
-from chain.rpc.answers import Log
+from chain.rpc.answers import Log, checksummed
 from chain.rpc.client import LogFilter
 
 
@@ -27,6 +26,13 @@ OF_ACCOUNT = (BLACKLISTED, CLEARED, DESTROYED)
 OF_TOKEN = (PAUSE, UNPAUSE, DEPRECATE, PARAMS)
 
 
+def parties(log: Log) -> tuple[str, str] | None:
+    """Source and recipient of a Transfer, in lower case; None if this is no ERC-20 Transfer."""
+    if log.topic0 != TRANSFER or len(log.topics) != 3 or len(log.data) != 66:
+        return None
+    return "0x" + log.topics[1][-40:], "0x" + log.topics[2][-40:]
+
+
 @dataclass(frozen=True, slots=True)
 class Transfer:
     """The fields of a Transfer log."""
@@ -38,9 +44,10 @@ class Transfer:
     @classmethod
     def of(cls, log: Log) -> "Transfer | None":
         """None if this is no ERC-20 Transfer."""
-        if log.topic0 != TRANSFER or len(log.topics) != 3 or len(log.data) != 66:
+        sides = parties(log)
+        if sides is None:
             return None
-        return cls(_account(log.topics[1]), _account(log.topics[2]), int(log.data, 16))
+        return cls(checksummed(sides[0]), checksummed(sides[1]), int(log.data, 16))
 
 
 def account_of(log: Log) -> str | None:
@@ -60,7 +67,7 @@ def destroyed(topic0: str, topics: Sequence[str], data: str) -> tuple[str, int] 
 
 
 def _account(word: str) -> str:
-    return str(to_checksum_address("0x" + word[-40:]))
+    return checksummed("0x" + word[-40:])
 
 
 def padded(account: str) -> str:

@@ -113,7 +113,7 @@ def _carry_out(network: Network, cursor: ScanCursor | None, plan: Header | Range
         _rewind(network, cursor, plan)
     elif isinstance(plan, RangeRead) and cursor:
         store.move_cursor(cursor, plan.last)
-        widen(cursor)
+        widen(cursor, blocks=plan.end - plan.start + 1, logs=plan.seen)
         stored = store.keep_range(network, plan)
         seen = {item.entry.key_in for item in stored if item.entry.key_in}
         hooks.ring_head_change(network.pk, {*seen, *selectors.pending_keys(network)})

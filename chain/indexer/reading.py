@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from chain.indexer import events, watchset
 from chain.indexer.events import Transfer
 from chain.models import FinalEvent, Network, Token, WatchedAddress
-from chain.rpc.answers import Header, Log, one_hash_per_block
+from chain.rpc.answers import Header, Log, by_place, checksummed, one_hash_per_block
 from chain.rpc.client import LogFilter, Rpc
 from chain.rpc.errors import BadAnswer
 
@@ -38,12 +38,16 @@ class Observed:
 
 @dataclass(slots=True)
 class RangeRead:
-    """What a node said of `start..end`; `headers` holds the blocks that matter, the last one included."""
+    """What a node said of `start..end`; `headers` holds the blocks that matter, the last one included.
+
+    `seen` counts all logs it gave, those of strangers included: what the answer cost to carry and to hold.
+    """
 
     start: int
     end: int
     headers: dict[int, Header] = field(default_factory=dict)
     observed: list[Observed] = field(default_factory=list)
+    seen: int = 0
 
     @property
     def last(self) -> Header:
@@ -65,7 +69,7 @@ def read_range(rpc: Rpc, start: int, end: int, known: dict[int, Header] | None =
     """
     network, tokens = rpc.network, tokens_of(rpc.network)
     found, last = _logs(rpc, events.filters(network, tokens), start, end)
-    read = RangeRead(start, end, {end: last})
+    read = RangeRead(start, end, {end: last}, seen=len(found))
     matched = match(network, tokens, found)
     _attach_headers(rpc, read, (entry.log for entry in matched), known or {})
     one_hash_per_block([*found, *(entry.log for entry in matched)])
@@ -75,7 +79,7 @@ def read_range(rpc: Rpc, start: int, end: int, known: dict[int, Header] | None =
 
 def _logs(rpc: Rpc, wanted: list[LogFilter], start: int, end: int) -> tuple[list[Log], Header]:
     lists, last = rpc.logs(wanted, start, end)
-    return sorted((log for logs in lists for log in logs), key=lambda log: log.place), last
+    return sorted((log for logs in lists for log in logs), key=by_place), last
 
 
 def _attach_headers(rpc: Rpc, read: RangeRead, logs: Iterable[Log], known: dict[int, Header]) -> None:
@@ -92,23 +96,31 @@ def _attach_headers(rpc: Rpc, read: RangeRead, logs: Iterable[Log], known: dict[
 
 
 def match(network: Network, tokens: list[Token], logs: Sequence[Log]) -> list[Observed]:
-    """The logs that concern us, without ordinals yet. What strangers do is dropped in memory."""
+    """The logs that concern us, without ordinals yet. What strangers do is dropped in memory, as it came."""
     by_address = {token.address: token for token in tokens}
-    transfers = [Transfer.of(log) if log.address in by_address else None for log in logs]
-    named = {name for entry in transfers if entry for name in (entry.source, entry.recipient)}
-    named |= {account for log in logs if (account := events.account_of(log))}
-    keys = watched_keys(network, watchset.candidates(network, named))
+    sides = [events.parties(log) if log.address in by_address else None for log in logs]
+    named = {name for pair in sides if pair for name in pair}
+    named |= {account.lower() for log in logs if (account := events.account_of(log))}
+    found = map(checksummed, watchset.candidates(network, named))
+    keys = {address.lower(): key for address, key in watched_keys(network, found).items()}
     matched = []
-    for log, transfer in zip(logs, transfers, strict=True):
-        token = by_address.get(log.address)
-        entry = Observed(log, -1, token, transfer)
-        if transfer:
-            entry.key_in, entry.key_out = keys.get(transfer.recipient, ""), keys.get(transfer.source, "")
-        elif token:
-            entry.key_in = keys.get(events.account_of(log) or "", "")
+    for log, pair in zip(logs, sides, strict=True):
+        if pair and pair[0] not in keys and pair[1] not in keys:
+            continue
+        entry = _observed(log, by_address.get(log.address), pair, keys)
         if _concerns(entry):
             matched.append(entry)
     return matched
+
+
+def _observed(log: Log, token: Token | None, pair: tuple[str, str] | None, keys: dict[str, str]) -> Observed:
+    if pair:
+        source, recipient = pair
+        return Observed(
+            log, -1, token, Transfer.of(log), key_in=keys.get(recipient, ""), key_out=keys.get(source, "")
+        )
+    account = events.account_of(log) if token else None
+    return Observed(log, -1, token, key_in=keys.get((account or "").lower(), ""))
 
 
 def _concerns(entry: Observed) -> bool:
@@ -149,7 +161,7 @@ def read_named(rpc: Rpc, addresses: Sequence[str], start: int, end: int) -> Rang
     ]
     found, last = _logs(rpc, wanted, start, end)
     unique = list({log.place: log for log in found}.values())
-    read = RangeRead(start, end, {end: last})
+    read = RangeRead(start, end, {end: last}, seen=len(found))
     matched = match(rpc.network, tokens, unique)
     _attach_headers(rpc, read, (entry.log for entry in matched), {})
     read.observed = with_ordinals(rpc, matched)

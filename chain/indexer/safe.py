@@ -7,7 +7,7 @@ from chain.indexer import catchup, quorum, store
 from chain.indexer.balances import complete_by_balances
 from chain.indexer.quorum import Agreed
 from chain.indexer.reading import RangeRead, read_range
-from chain.indexer.windows import narrow, shrink, widen
+from chain.indexer.windows import FIRST, narrow, shrink, widen
 from chain.models import Block, Network, Provider, ScanCoverage, ScanCursor
 from chain.rpc import pool
 from chain.rpc.answers import Header
@@ -66,7 +66,12 @@ def _start(network: Network) -> bool:
         ScanCursor.objects.get_or_create(
             network=network,
             lane=ScanCursor.Lane.SAFE,
-            defaults={"number": below, "hash": header.hash, "timestamp": header.timestamp},
+            defaults={
+                "number": below,
+                "hash": header.hash,
+                "timestamp": header.timestamp,
+                "window": FIRST,
+            },
         )
     return True
 
@@ -162,7 +167,7 @@ def _write(network: Network, cursor: ScanCursor, agreed: Agreed) -> bool:
                 created_at=clock.now(),
             )
             final.append(network, events)
-            widen(cursor)
+            widen(cursor, blocks=read.end - read.start + 1, logs=read.seen)
     except store.CursorMoved:
         return True
     except store.OtherBlock:

@@ -1,8 +1,11 @@
 """Writing down what was read. All of it inside the caller's transaction, under the cursor's move."""
 
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from django.db import connection
 from django.db.models import F
 from eth_utils.crypto import keccak
 
@@ -22,6 +25,7 @@ from chain.models import (
 from chain.rpc.answers import Header
 from chain.services.alarms import raise_alarm, resolve_alarm
 
+_BATCH = 1000  # rows in one statement
 # (transfer, log): one of them is None.
 Place = tuple[int | None, int | None]
 
@@ -54,22 +58,7 @@ def move_cursor(cursor: ScanCursor, to: Header) -> None:
 
 def keep_block(network: Network, header: Header) -> Block:
     """The stored block of `header`, canonical. Raises `OtherBlock` if another one is."""
-    block, _ = Block.objects.get_or_create(
-        network=network,
-        hash=header.hash,
-        defaults={
-            "number": header.number,
-            "parent_hash": header.parent_hash,
-            "timestamp": header.timestamp,
-            "canonical": False,
-        },
-    )
-    if not block.canonical:
-        if Block.objects.filter(network=network, number=header.number, canonical=True).exists():
-            raise OtherBlock(f"block {header.number}")
-        block.canonical = True
-        block.save(update_fields=["canonical"])
-    return block
+    return keep_blocks(network, [header])[header.number]
 
 
 @dataclass(slots=True)
@@ -86,38 +75,134 @@ class Stored:
         return (self.row.pk, None) if isinstance(self.row, TokenTransfer) else (None, self.row.pk)
 
 
+def keep_blocks(network: Network, headers: Iterable[Header]) -> dict[int, Block]:
+    """`keep_block` for many, by number; a few statements for all of them."""
+    wanted = {header.hash: header for header in headers}
+    rows = Block.objects.filter(network=network, hash__in=wanted)
+    known = {row.hash for row in rows}
+    fresh = [
+        Block(
+            network=network,
+            hash=header.hash,
+            number=header.number,
+            parent_hash=header.parent_hash,
+            timestamp=header.timestamp,
+            canonical=False,
+        )
+        for header in wanted.values()
+        if header.hash not in known
+    ]
+    if fresh:
+        # A rival may store the same: what stands there is read again, whoever wrote it.
+        Block.objects.bulk_create(fresh, batch_size=_BATCH, ignore_conflicts=True)
+        rows = rows.all()
+    blocks = {row.number: row for row in rows}
+    lost = [row for row in blocks.values() if not row.canonical]
+    if lost:
+        numbers = [row.number for row in lost]
+        other = Block.objects.filter(network=network, number__in=numbers, canonical=True).first()
+        if other is not None:
+            raise OtherBlock(f"block {other.number}")
+        Block.objects.filter(pk__in=[row.pk for row in lost]).update(canonical=True)
+        for row in lost:
+            row.canonical = True
+    return blocks
+
+
 def keep_range(network: Network, read: RangeRead) -> list[Stored]:
-    """Store blocks, observations and inclusions of a range, in order of the chain. Idempotent."""
-    blocks = {number: keep_block(network, header) for number, header in sorted(read.headers.items())}
+    """Store blocks, observations and inclusions of a range, in order of the chain. Idempotent.
+
+    A few statements for the whole range, however many observations there are.
+    """
+    blocks = keep_blocks(network, read.headers.values())
     ordered = sorted(read.observed, key=lambda entry: entry.log.place)
-    return [_keep(network, entry, blocks[entry.log.block_number]) for entry in ordered]
+    transfers = _keep_transfers([entry for entry in ordered if entry.transfer and entry.token])
+    logs = _keep_logs(network, [entry for entry in ordered if not (entry.transfer and entry.token)])
+    stored = []
+    for entry in ordered:
+        row = transfers.get(_transfer_fact(entry)) or logs[_log_fact(entry)]
+        stored.append(Stored(entry, row, blocks[entry.log.block_number]))
+    _keep_inclusions(stored)
+    return stored
 
 
-def _keep(network: Network, entry: Observed, block: Block) -> Stored:
-    log = entry.log
-    if entry.transfer and entry.token:
-        transfer, _ = TokenTransfer.objects.get_or_create(
+def _transfer_fact(entry: Observed) -> tuple[Any, ...]:
+    """What makes two transfers one, whatever block holds them."""
+    if entry.transfer is None or entry.token is None:
+        return ()
+    what = entry.transfer
+    return entry.token.pk, entry.log.tx_hash, entry.ordinal, what.source, what.recipient, what.amount
+
+
+def _keep_transfers(entries: Sequence[Observed]) -> dict[tuple[Any, ...], TokenTransfer]:
+    rows = TokenTransfer.objects.filter(
+        token__in={entry.token.pk for entry in entries if entry.token},
+        tx_hash__in={entry.log.tx_hash for entry in entries},
+    )
+    known = {_fact_of(row): row for row in rows} if entries else {}
+    fresh = [
+        TokenTransfer(
             token=entry.token,
-            tx_hash=log.tx_hash,
+            tx_hash=entry.log.tx_hash,
             ordinal=entry.ordinal,
             source=entry.transfer.source,
             recipient=entry.transfer.recipient,
             amount=entry.transfer.amount,
         )
-        TransferInclusion.objects.get_or_create(
-            transfer=transfer, block=block, defaults={"log_index": log.index}
+        for entry in entries
+        if entry.transfer and entry.token and _transfer_fact(entry) not in known
+    ]
+    if fresh:
+        TokenTransfer.objects.bulk_create(fresh, batch_size=_BATCH, ignore_conflicts=True)
+        known = {_fact_of(row): row for row in rows.all()}
+    return known
+
+
+def _fact_of(row: TokenTransfer) -> tuple[Any, ...]:
+    return row.token_id, row.tx_hash, row.ordinal, row.source, row.recipient, row.amount
+
+
+def _log_fact(entry: Observed) -> tuple[Any, ...]:
+    """What makes two other logs one."""
+    return entry.log.address, entry.log.tx_hash, entry.ordinal, _fact_hash(entry)
+
+
+def _keep_logs(network: Network, entries: Sequence[Observed]) -> dict[tuple[Any, ...], ContractLog]:
+    rows = ContractLog.objects.filter(network=network, tx_hash__in={entry.log.tx_hash for entry in entries})
+    known = {_log_fact_of(row): row for row in rows} if entries else {}
+    fresh = [
+        ContractLog(
+            network=network,
+            address=entry.log.address,
+            tx_hash=entry.log.tx_hash,
+            ordinal=entry.ordinal,
+            fact_hash=_fact_hash(entry),
+            topics=list(entry.log.topics),
+            data=entry.log.data,
         )
-        return Stored(entry, transfer, block)
-    row, _ = ContractLog.objects.get_or_create(
-        network=network,
-        address=log.address,
-        tx_hash=log.tx_hash,
-        ordinal=entry.ordinal,
-        fact_hash=_fact_hash(entry),
-        defaults={"topics": list(log.topics), "data": log.data},
-    )
-    LogInclusion.objects.get_or_create(log=row, block=block, defaults={"log_index": log.index})
-    return Stored(entry, row, block)
+        for entry in entries
+        if _log_fact(entry) not in known
+    ]
+    if fresh:
+        ContractLog.objects.bulk_create(fresh, batch_size=_BATCH, ignore_conflicts=True)
+        known = {_log_fact_of(row): row for row in rows.all()}
+    return known
+
+
+def _log_fact_of(row: ContractLog) -> tuple[Any, ...]:
+    return row.address, row.tx_hash, row.ordinal, row.fact_hash
+
+
+def _keep_inclusions(stored: Sequence[Stored]) -> None:
+    of_transfers, of_logs = [], []
+    for item in stored:
+        index = item.entry.log.index
+        if isinstance(item.row, TokenTransfer):
+            of_transfers.append(TransferInclusion(transfer=item.row, block=item.block, log_index=index))
+        else:
+            of_logs.append(LogInclusion(log=item.row, block=item.block, log_index=index))
+    TransferInclusion.objects.bulk_create(of_transfers, batch_size=_BATCH, ignore_conflicts=True)
+    LogInclusion.objects.bulk_create(of_logs, batch_size=_BATCH, ignore_conflicts=True)
 
 
 def _fact_hash(entry: Observed) -> str:
@@ -128,17 +213,33 @@ def finalize(stored: list[Stored]) -> list[FinalEvent]:
     """Mark the observations final and return the events that are new, in order of the chain."""
     known = _known_events(stored)
     fresh: list[FinalEvent] = []
+    newly: list[Stored] = []
     for item in stored:
         if item.row.final_block_id is None:
             item.row.final_block = item.block
-            item.row.save(update_fields=["final_block"])
+            newly.append(item)
             _apply_to_token(item.entry)
         for kind, key in item.entry.kinds:
             reversals = known[item.place, reversal(kind)]
             if known[item.place, kind] <= reversals:
                 known[item.place, kind] += 1
                 fresh.append(_event(item, kind, key, again=reversals))
+    _set_final(TokenTransfer, [item for item in newly if isinstance(item.row, TokenTransfer)])
+    _set_final(ContractLog, [item for item in newly if isinstance(item.row, ContractLog)])
     return fresh
+
+
+def _set_final(model: type[TokenTransfer | ContractLog], items: Sequence[Stored]) -> None:
+    """One statement for all: each row and the block that makes it final."""
+    if items:
+        table = connection.ops.quote_name(model._meta.db_table)
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"UPDATE {table} SET final_block_id = found.block "  # noqa: S608  (a table of ours)
+                "FROM unnest(%s::bigint[], %s::bigint[]) AS found (id, block) "
+                f"WHERE {table}.id = found.id",
+                [[item.row.pk for item in items], [item.block.pk for item in items]],
+            )
 
 
 def _known_events(stored: list[Stored]) -> Counter[tuple[Place, str]]:

@@ -35,19 +35,20 @@ _lock = threading.Lock()
 
 
 def candidates(network: Network, names: Iterable[str]) -> list[str]:
-    """Those of `names` that may be watched: all that are, and few others. Addresses in checksum form."""
+    """Those of `names` that may be watched: all that are, and few others. Addresses as hexadecimal digits of
+    any case; they come back as they were given."""
     listed = sorted(set(names))
     if not listed:
         return []
     # Asked first: a row that is covered meanwhile is found in the set then.
     behind = WatchedAddress.objects.filter(network=network, caught_up=False).values_list("address", flat=True)
-    fresh = set(behind).intersection(listed)
+    fresh = {bytes.fromhex(address[2:]) for address in behind}
     with _lock:
         watched = _refreshed(network.pk)
         if watched.overflowed:
             return listed
-        hits = [name for name in listed if bytes.fromhex(name[2:]) in watched.known]
-    return sorted({*hits, *fresh})
+        known = watched.known
+        return [name for name in listed if (raw := bytes.fromhex(name[2:])) in known or raw in fresh]
 
 
 def _refreshed(network_id: int) -> WatchSet:

@@ -1,4 +1,7 @@
-"""How many blocks a lane asks for at once: halved when a node refuses, grown slowly when it does not."""
+"""How many blocks a lane asks for at once: halved when a node refuses, grown slowly when it does not.
+
+What a busy token does in a range is held in memory: a range with very many logs makes the next one smaller.
+"""
 
 from django.db.models import F
 
@@ -6,13 +9,17 @@ from chain.models import ScanCursor
 from chain.rpc.errors import RangeTooLarge
 from chain.services.alarms import raise_alarm
 
-WIDEST, SMALLEST = 2000, 1
+WIDEST, SMALLEST, FIRST = 2000, 1, 50
+# Logs in one range: about 60 MB while they are read.
+MANY_LOGS = 10_000
 
 
-def widen(cursor: ScanCursor) -> None:
-    """After a range that was answered; inside the transaction that stored it."""
-    if cursor.window < WIDEST:
-        wider = min(WIDEST, cursor.window + cursor.window // 4 + 1)
+def widen(cursor: ScanCursor, *, blocks: int, logs: int) -> None:
+    """After a range of `blocks` that was answered with `logs`; inside the transaction that stored it."""
+    wider = min(WIDEST, cursor.window + cursor.window // 4 + 1)
+    if logs:
+        wider = max(SMALLEST, min(wider, blocks * MANY_LOGS // logs))
+    if wider != cursor.window:
         ScanCursor.objects.filter(pk=cursor.pk).update(window=wider)
 
 

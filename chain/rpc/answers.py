@@ -1,36 +1,43 @@
 """Answers of nodes, checked field by field. A wrong field makes the whole answer unusable."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from itertools import pairwise
+from operator import attrgetter
 from typing import Any
 
 from eth_utils.address import to_checksum_address
 
 from chain.rpc.errors import BadAnswer
 
-_HEX = frozenset("0123456789abcdef")
+# A back-fill reads hundreds of thousands of fields: one compiled expression each.
+_is_quantity = re.compile(r"0x[0-9a-fA-F]{1,64}").fullmatch
+_is_bytes = re.compile(r"0x(?:[0-9a-f]{2})*").fullmatch
+_is_hash = re.compile(r"0x[0-9a-f]{64}").fullmatch
 
 
 def quantity(value: Any, what: str) -> int:
     """A JSON-RPC quantity as int."""
-    digits = value[2:].lower() if isinstance(value, str) and value.startswith("0x") else ""
-    if not 1 <= len(digits) <= 64 or not _HEX.issuperset(digits):
+    if not isinstance(value, str) or not _is_quantity(value):
         raise BadAnswer(f"{what} is no quantity")
-    return int(digits, 16)
+    return int(value, 16)
 
 
 def hexadecimal(value: Any, what: str) -> str:
     """0x and whole bytes, lower case."""
     text = value.lower() if isinstance(value, str) else ""
-    if not text.startswith("0x") or len(text) % 2 or not _HEX.issuperset(text[2:]):
+    if not _is_bytes(text):
         raise BadAnswer(f"{what} is not hexadecimal")
     return text
 
 
 def hash32(value: Any, what: str) -> str:
     """32 bytes, lower case."""
+    if isinstance(value, str) and _is_hash(value):
+        return value
     text = hexadecimal(value, what)
     if len(text) != 66:
         raise BadAnswer(f"{what} is no hash")
@@ -42,7 +49,16 @@ def address(value: Any, what: str) -> str:
     text = hexadecimal(value, what)
     if len(text) != 42:
         raise BadAnswer(f"{what} is no address")
+    return checksummed(text)
+
+
+@lru_cache(maxsize=4096)
+def checksummed(text: str) -> str:
+    """An address in checksum form: costs a hash, so strangers are compared without it."""
     return str(to_checksum_address(text))
+
+
+by_place = attrgetter("block_number", "index")
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,8 +182,8 @@ def _status(fields: dict[str, Any]) -> bool:
 
 def read_logs(raw: Any) -> list[Log]:
     """Check a list of logs: in order of the chain, none twice, one hash per block."""
-    logs = sorted((Log.read(entry) for entry in a_list(raw, "logs")), key=lambda log: log.place)
-    if len({log.place for log in logs}) != len(logs):
+    logs = sorted((Log.read(entry) for entry in a_list(raw, "logs")), key=by_place)
+    if len(set(map(by_place, logs))) != len(logs):
         raise BadAnswer("a log twice")
     one_hash_per_block(logs)
     return logs

@@ -43,14 +43,21 @@ class LogFilter:
     addresses: Sequence[str]
     topics: Sequence[Sequence[str] | None] = ()
 
-    def admits(self, log: Log) -> bool:
-        """Whether a node that obeys the filter may return `log`."""
-        wanted = [[topic.lower() for topic in alternatives or ()] for alternatives in self.topics]
-        fits = all(
-            not alternatives or (place < len(log.topics) and log.topics[place] in alternatives)
-            for place, alternatives in enumerate(wanted)
-        )
-        return log.address in self.addresses and fits
+    def admits(self, *logs: Log) -> bool:
+        """Whether a node that obeys the filter may return all of these."""
+        addresses = frozenset(self.addresses)
+        wanted = [
+            (place, frozenset(topic.lower() for topic in alternatives))
+            for place, alternatives in enumerate(self.topics)
+            if alternatives
+        ]
+        for log in logs:
+            if log.address not in addresses:
+                return False
+            for place, alternatives in wanted:
+                if place >= len(log.topics) or log.topics[place] not in alternatives:
+                    return False
+        return True
 
 
 class Rpc:
@@ -128,7 +135,8 @@ class Rpc:
             raise BadAnswer("the node is behind the range it was asked for")
         found = [read_logs(entry) for entry in raw]
         for wanted, logs in zip(filters, found, strict=True):
-            if any(not start <= log.block_number <= end or not wanted.admits(log) for log in logs):
+            inside = not logs or start <= logs[0].block_number <= logs[-1].block_number <= end
+            if not inside or not wanted.admits(*logs):
                 raise BadAnswer("a log nobody asked for")
         return found, Header.read(last)
 

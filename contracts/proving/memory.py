@@ -14,7 +14,9 @@ from contracts import forge
 from contracts.proving.bench import Verdict
 
 HOME = forge.ROOT / "contracts"
-KEPT = HOME / "cache/mutation"
+CACHE = HOME / "cache/mutation"
+# In the repository: a campaign is longer than most machines are kept.
+KEPT = forge.ROOT / "docs/results/mutation-verdicts"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +47,13 @@ def _name(hashes: dict[str, str]) -> str:
 
 
 class Memory:
-    """The verdicts on the present sources. May be used by several threads."""
+    """The verdicts on the present sources; those on others are dropped. May be used by several threads."""
 
     def __init__(self, kept: Path = KEPT) -> None:
         kept.mkdir(parents=True, exist_ok=True)
         self._log = kept / f"{sources()}.jsonl"
+        for other in set(kept.glob("*.jsonl")) - {self._log}:
+            other.unlink()
         self._tests = tests()
         self.suite = _name(self._tests)
         (kept / f"tests-{self.suite}.json").write_text(json.dumps(self._tests))

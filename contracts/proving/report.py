@@ -25,6 +25,8 @@ SAME = (
         "a constant means its value, whatever type holds it",
     ),
     (r"\bi (<|!=) ", "i < ", "the index counts up by one from below the end"),
+    (r"\+\+i\)|i\+\+\)", "++i)", "the head of a loop counts; nobody reads what the counting says"),
+    (r"\buint\d+ i;", "uint i;", "no list is as long as what the smaller type holds"),
     (r"gasleft\(\) <=? ", "gasleft() < ", "one unit of gas at a margin chosen with room"),
     (r"\w+_GAS = [\d_]+;", "GAS;", "one unit of gas of an allowance chosen with room"),
     (r"\b(constant|immutable)\b", "constant", "set at deployment to the value that the constant has"),

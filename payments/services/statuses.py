@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from chain.models import FinalEvent
+from chain.models import Attempt, FinalEvent
 from contracts import events as chain_events
 from core import deadlines, transitions
 from core.actors import CHAIN
@@ -21,15 +21,23 @@ def marked(escrow: Escrow, event: chain_events.Delivered, final: FinalEvent) -> 
     escrow.save(update_fields=["marked_until"])
     ours = done(escrow, OrderKind.MARK, final)
     if escrow.state == EscrowState.FUNDED and not ours and not live_orders(escrow, OrderKind.REOPEN):
-        # The seller marked with a wallet of their own: the buyer's inspection runs here too, or the chain
-        # would pay the seller while the platform still waits for a delivery.
-        delivery.handed_over(escrow, CHAIN, tx_hash=final.tx_hash)
-        events.of_escrow(escrow, "escrow.delivered", tx_hash=final.tx_hash)
+        _marked_unasked(escrow, final)
     deadlines.cancel(clocks.MARK, escrow.pk)
     deadlines.set_backstop(clocks.INSPECT, escrow.pk, escrow.marked_until)
     clocks.watch_hold(escrow)
     orders.supersede(escrow, (OrderKind.EXTEND,), "another clock runs", tx_hash=final.tx_hash)
     events.of_escrow(escrow, "escrow.marked", until=escrow.marked_until.isoformat())
+
+
+def _marked_unasked(escrow: Escrow, final: FinalEvent) -> None:
+    """Nobody waits for this mark here. With a wallet of the seller's own it is a delivery: the buyer's
+    inspection runs here too, or the chain would pay the seller while the platform still waits for one. One
+    that we signed for a delivery that was sent back since is stale: the chain's clock is stopped again."""
+    if Attempt.objects.filter(hash=final.tx_hash).exists():
+        delivery.stop_inspection(escrow, tx_hash=final.tx_hash)
+        return
+    delivery.handed_over(escrow, CHAIN, tx_hash=final.tx_hash)
+    events.of_escrow(escrow, "escrow.delivered", tx_hash=final.tx_hash)
 
 
 def reopened(escrow: Escrow, event: chain_events.DeliveryReopened, final: FinalEvent) -> None:

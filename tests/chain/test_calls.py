@@ -20,13 +20,16 @@ def test_same_key_and_same_request_is_the_same_call(engine: Engine) -> None:
     assert Call.objects.count() == 1
 
 
-def test_same_key_with_another_body_is_refused(engine: Engine) -> None:
+def test_f08_same_key_with_another_body_is_refused(engine: Engine) -> None:
+    """F8: see `rules_off` for the rule that is switched off."""
     order(engine, units=7)
     with pytest.raises(Conflict):
         order(engine, units=8)
 
 
-def test_one_key_ordered_by_many_at_once_makes_one_call(engine: Engine) -> None:
+def test_f08_one_key_ordered_by_many_at_once_makes_one_call(engine: Engine) -> None:
+    """F8: see `rules_off` for the rule that is switched off."""
+
     def attempt(_: int) -> str:
         try:
             return order(engine).pk
@@ -36,6 +39,25 @@ def test_one_key_ordered_by_many_at_once_makes_one_call(engine: Engine) -> None:
     with ThreadPoolExecutor(8) as threads:
         assert len(set(threads.map(attempt, range(16)))) == 1
     assert Call.objects.count() == 1
+
+
+def test_f08_one_key_with_two_bodies_at_once_orders_one_of_them(engine: Engine) -> None:
+    """F8: see `rules_off` for the rule that is switched off."""
+
+    def attempt(place: int) -> int:
+        try:
+            order(engine, units=7 + place % 2)
+        except Conflict:
+            return 0
+        finally:
+            connection.close()
+        return 7 + place % 2
+
+    with ThreadPoolExecutor(8) as threads:
+        ordered = set(threads.map(attempt, range(16)))
+    assert Call.objects.count() == 1
+    assert len(ordered) == 2, "the one that won, and refusals"
+    assert 0 in ordered
 
 
 def test_an_order_outside_a_transaction_is_a_mistake(engine: Engine) -> None:
@@ -105,7 +127,7 @@ def test_every_state_change_is_in_the_transition_log(engine: Engine) -> None:
     assert [row.target for row in carrier] == ["assigned", "sent", "mined", "final_ok"]
 
 
-def test_two_orders_of_one_group_are_not_both_sent(engine: Engine) -> None:
+def test_f10_two_orders_of_one_group_are_not_both_sent(engine: Engine) -> None:
     """F10: the second is simulated on the first's pending effect and refused before it costs anything."""
     units = 5
     stock(engine, units)

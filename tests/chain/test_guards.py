@@ -47,7 +47,8 @@ def _refused(act: "object", *args: object, **kwargs: object) -> None:
         act(*args, **kwargs)  # type: ignore[operator]
 
 
-def test_a_state_cannot_jump_whoever_writes(settled: Engine) -> None:
+def test_f37_a_state_cannot_jump_whoever_writes(settled: Engine) -> None:
+    """F37: see `rules_off` for the rule that is switched off."""
     _refused(Transaction.objects.update, state="sent")
     _refused(Call.objects.update, outcome="waiting")
     _refused(Sender.objects.update, state="unheard")
@@ -55,7 +56,8 @@ def test_a_state_cannot_jump_whoever_writes(settled: Engine) -> None:
         _refused(cursor.execute, "UPDATE chain_call SET outcome = 'failed'")
 
 
-def test_no_row_is_born_in_a_later_state(settled: Engine) -> None:
+def test_f37_no_row_is_born_in_a_later_state(settled: Engine) -> None:
+    """F37: see `rules_off` for the rule that is switched off."""
     row = Transaction.objects.get()
     fresh = {"sender": row.sender, "nonce": 99, "target": row.target, "data": b"\1", "gas_limit": 1,
              "created_at": NOW, "next_send_at": NOW}  # fmt: skip
@@ -65,7 +67,8 @@ def test_no_row_is_born_in_a_later_state(settled: Engine) -> None:
 
 
 @pytest.mark.parametrize("model", NEVER_DELETED, ids=lambda model: model.__name__)
-def test_nothing_is_deleted_or_truncated(settled: Engine, model: type[models.Model]) -> None:
+def test_f37_nothing_is_deleted_or_truncated(settled: Engine, model: type[models.Model]) -> None:
+    """F37: see `rules_off` for the rule that is switched off."""
     manager = model._meta.default_manager
     assert manager is not None
     if manager.exists():
@@ -74,7 +77,8 @@ def test_nothing_is_deleted_or_truncated(settled: Engine, model: type[models.Mod
         _refused(cursor.execute, f'TRUNCATE "{model._meta.db_table}" CASCADE')
 
 
-def test_what_is_final_is_never_rewritten(settled: Engine) -> None:
+def test_f37_what_is_final_is_never_rewritten(settled: Engine) -> None:
+    """F37: see `rules_off` for the rule that is switched off."""
     _refused(FinalEvent.objects.update, seq=models.F("seq") + 10)
     _refused(TransferInclusion.objects.update, log_index=9)
     _refused(TokenTransfer.objects.update, amount=1)
@@ -83,7 +87,8 @@ def test_what_is_final_is_never_rewritten(settled: Engine) -> None:
     _refused(ScanCursor.objects.filter(lane="safe").update, number=0)
 
 
-def test_signed_bytes_and_requests_are_fixed_but_send_bookkeeping_is_not(settled: Engine) -> None:
+def test_f37_signed_bytes_and_requests_are_fixed_but_send_bookkeeping_is_not(settled: Engine) -> None:
+    """F37: see `rules_off` for the rule that is switched off."""
     _refused(Attempt.objects.update, raw=b"\1")
     _refused(Attempt.objects.update, hash="0x" + "1" * 64)
     _refused(Call.objects.update, data=b"\1")
@@ -92,7 +97,8 @@ def test_signed_bytes_and_requests_are_fixed_but_send_bookkeeping_is_not(settled
     assert Attempt.objects.update(send_count=9) == 1
 
 
-def test_a_call_never_gets_a_second_transaction_and_a_nonce_never_goes_back(settled: Engine) -> None:
+def test_f37_a_call_never_gets_a_second_transaction_and_a_nonce_never_goes_back(settled: Engine) -> None:
+    """F37: see `rules_off` for the rule that is switched off."""
     other = Transaction.objects.create(
         sender=Sender.objects.get(purpose="payouts"), nonce=99, target=BOB, data=b"\1", gas_limit=1,
         created_at=NOW, next_send_at=NOW,

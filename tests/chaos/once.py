@@ -29,7 +29,8 @@ def check_nonces(desk: Desk) -> int:
         used += len(nonces)
     # A call never moves to another transaction, and no transaction carries nothing.
     assert Transaction.objects.filter(calls__isnull=False).distinct().count() == used
-    assert not Transaction.objects.exclude(state="final_ok").exists()
+    others = Transaction.objects.exclude(state="final_ok")
+    assert not others, [(row.state, row.reason) for row in others]
     assert set(Attempt.objects.filter(sequence=0).values_list("transaction", flat=True)) == set(
         Transaction.objects.values_list("pk", flat=True)
     )

@@ -95,6 +95,7 @@ def test_f43_a_batch_at_estimated_gas_is_refused_or_safe(desk: Desk, three: list
     request = {"from": row.sender.address, "to": row.target, "data": "0x" + bytes(row.data).hex()}
     estimate = int(chain.rpc("eth_estimateGas", request), 16)
     assert estimate < row.gas_limit
+    assert row.gas_limit >= sum(call.gas_limit for call in row.calls.all()), "a bound for each item"
     chain.rpc("anvil_impersonateAccount", row.sender.address)
     for gas in range(estimate - 200_000, estimate + 1, 50_000):
         snapshot = chain.rpc("evm_snapshot")

@@ -143,6 +143,7 @@ def test_f17_a_cancel_races_the_original_and_what_is_mined_decides(
 
 
 def test_f17_what_was_cancelled_is_bumped_as_a_cancel(engine: Engine, payout: Call) -> None:
+    """F17: see `rules_off` for the rule that is switched off."""
     engine.send()
     engine.chain.rpc("anvil_dropAllTransactions")
     recovery.cancel_transaction(row=only_transaction(), reason="not wanted", acting=STAFF)
@@ -154,6 +155,7 @@ def test_f17_what_was_cancelled_is_bumped_as_a_cancel(engine: Engine, payout: Ca
 
 
 def test_f17_only_the_lowest_unmined_nonce_is_cancelled(engine: Engine, payout: Call) -> None:
+    """F17: see `rules_off` for the rule that is switched off."""
     order(engine, "second", units=8)
     engine.send()
     second = Transaction.objects.get(nonce=1)
@@ -166,6 +168,7 @@ def test_f17_only_the_lowest_unmined_nonce_is_cancelled(engine: Engine, payout: 
 
 
 def test_f17_the_command_cancels(engine: Engine, payout: Call) -> None:
+    """F17: see `rules_off` for the rule that is switched off."""
     engine.send()
     engine.chain.rpc("anvil_dropAllTransactions")
     row = sender_of(engine)

@@ -179,5 +179,6 @@ def test_f33_bytes_that_were_lost_in_flight_cannot_come_alive_after_the_gaps_are
 
 
 def test_f33_gaps_are_closed_only_while_it_recovers(engine: Engine) -> None:
+    """F33: see `rules_off` for the rule that is switched off."""
     with pytest.raises(Conflict, match="not recovering"):
         restore.close_gaps(network=engine.network, reason="by mistake", acting=STAFF)

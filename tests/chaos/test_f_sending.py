@@ -45,16 +45,18 @@ def test_f04_a_bump_keeps_nonce_and_effect_and_raises_both_fees(engine: Engine, 
     assert second.max_fee * 10 >= first.max_fee * 11
     assert second.max_tip * 10 >= first.max_tip * 11
     engine.chain.rpc("eth_sendRawTransaction", "0x" + bytes(first.raw).hex())
+    engine.mine()
+    engine.confirm()
+    assert only_transaction().mined_attempt == first
     engine.settle()
     assert payouts(engine.chain) == [7]
-    assert only_transaction().mined_attempt == first
 
 
 @pytest.mark.parametrize("flaw", ["late", "other key", "high s", "other amount", "wrong hash"])
 def test_f05_a_signer_that_fails_is_never_stored_and_costs_no_nonce(
     engine: Engine, payout: Call, flaw: str
 ) -> None:
-    """F5"""
+    """F5: see `rules_off` for the rule that is switched off."""
 
     class Flawed:
         def __init__(self, ref: str) -> None:
@@ -102,7 +104,7 @@ def _high_s(signed: SignedTx) -> SignedTx:
 
 
 def test_f06_a_lost_reply_after_acceptance_pays_once(engine: Engine, payout: Call, proxy: RpcProxy) -> None:
-    """F6"""
+    """F6: see `rules_off` for the rule that is switched off."""
     proxy.on("eth_sendRawTransaction", rpcproxy.drop_reply, times=1)
     engine.send()
     assert Attempt.objects.get().last_answer == "ambiguous"
@@ -113,7 +115,7 @@ def test_f06_a_lost_reply_after_acceptance_pays_once(engine: Engine, payout: Cal
 
 
 def test_f07_the_same_task_twice_together_and_after_success_sends_once(engine: Engine, payout: Call) -> None:
-    """F7"""
+    """F7: see `rules_off` for the rule that is switched off."""
 
     def run(_: int) -> None:
         try:
@@ -151,7 +153,7 @@ def test_f07_without_any_lease_two_senders_at_once_still_send_once(engine: Engin
 
 
 def test_f11_already_known_on_the_first_send_is_success(engine: Engine, payout: Call) -> None:
-    """F11"""
+    """F11: see `rules_off` for the rule that is switched off."""
     engine_sender.assign_due(engine.network)
     engine.chain.rpc("eth_sendRawTransaction", "0x" + bytes(Attempt.objects.get().raw).hex())
     engine_sender.broadcast_due(engine.network)
@@ -183,7 +185,7 @@ def test_f12_a_foreign_transaction_on_our_nonce_freezes_the_sender(engine: Engin
 
 
 def test_f12_nonce_too_low_because_ours_is_mined_is_no_loss(engine: Engine, payout: Call) -> None:
-    """F12"""
+    """F12: see `rules_off` for the rule that is switched off."""
     engine_sender.assign_due(engine.network)
     engine.chain.rpc("eth_sendRawTransaction", "0x" + bytes(Attempt.objects.get().raw).hex())
     engine.chain.mine()
@@ -211,7 +213,7 @@ def test_f12_nonce_too_low_then_reorged_then_mined_again_is_one_payout(engine: E
 def test_f13_replacement_underpriced_by_a_stranger_decides_nothing_but_alarms(
     engine: Engine, payout: Call
 ) -> None:
-    """F13"""
+    """F13: see `rules_off` for the rule that is switched off."""
     engine_sender.assign_due(engine.network)
     foreign(engine)
     engine_sender.broadcast_due(engine.network)
@@ -220,26 +222,43 @@ def test_f13_replacement_underpriced_by_a_stranger_decides_nothing_but_alarms(
     assert Call.objects.get().outcome == "sent"
 
 
-@pytest.mark.parametrize("method", ["anvil_dropTransaction", "anvil_dropAllTransactions"])
-def test_f15_f16_dropped_transactions_are_sent_again_with_the_same_bytes(engine: Engine, method: str) -> None:
-    """F15 and F16"""
+def test_f15_the_lowest_nonce_dropped_is_sent_again_with_the_same_bytes(engine: Engine) -> None:
+    """F15: what waits behind it is not touched. Red when what was sent once is never sent again."""
+    three_sent(engine)
+    engine.chain.rpc("anvil_dropTransaction", Attempt.objects.get(transaction__nonce=0).hash)
+    all_paid_by_the_same_bytes(engine)
+
+
+def test_f16_all_pending_dropped_are_sent_again_with_the_same_bytes(engine: Engine) -> None:
+    """F16: a node that lost its pool. Red when only the lowest nonce is sent again."""
+    three_sent(engine)
+    engine.chain.rpc("anvil_dropAllTransactions")
+    all_paid_by_the_same_bytes(engine)
+
+
+def three_sent(engine: Engine) -> None:
+    """Payouts of 1, 2 and 3 base units in the node's pool, and no bump to help."""
     never_bumped(engine)
     stock(engine)
     for place in range(3):
         order(engine, f"pay-{place}", units=place + 1)
     engine.send()
-    lowest = Attempt.objects.get(transaction__nonce=0)
-    engine.chain.rpc(method, *([lowest.hash] if method == "anvil_dropTransaction" else []))
+
+
+def all_paid_by_the_same_bytes(engine: Engine) -> None:
+    """None of the three is mined by itself; sent again they are, in one round."""
     engine.mine(2)
     assert payouts(engine.chain) == []
     with later(8):
-        engine.settle()
+        engine_sender.broadcast_due(engine.network)
+    engine.chain.mine()
     assert sorted(payouts(engine.chain)) == [1, 2, 3]
+    engine.settle()
     assert Attempt.objects.count() == 3
 
 
 def test_f19_a_revert_is_provisional_and_a_reorg_may_turn_it(engine: Engine, payout: Call) -> None:
-    """F19"""
+    """F19: see `rules_off` for the rule that is switched off."""
     engine.send()
     owner_calls(engine.chain, "pause")
     raw = engine.chain.raw(Attempt.objects.get().hash)
@@ -268,13 +287,17 @@ def test_f20_status_1_without_the_exact_event_is_for_a_human(engine: Engine) -> 
 def test_f21_a_payout_reorged_and_mined_again_is_one_effect_with_two_inclusions(
     engine: Engine, payout: Call
 ) -> None:
-    """F21"""
+    """F21: see `rules_off` for the rule that is switched off."""
     watched(engine, BOB, "bob")
     engine.send()
     engine.mine(2)
+    engine.confirm()
+    assert only_transaction().state == "mined"
     raw = engine.chain.raw(Attempt.objects.get().hash)
     engine.chain.reorg(2, [(raw, 1)])
     engine.settle()
     assert payouts(engine.chain) == [7]
     assert TransferInclusion.objects.filter(transfer__recipient=BOB).count() == 2
+    block = engine.chain.receipt(Attempt.objects.get().hash)["blockHash"]
+    assert only_transaction().mined_hash == block, "the block that holds it in the end"
     assert sorted(events(engine)) == ["call:done", "transfer_in"]

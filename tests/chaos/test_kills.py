@@ -29,7 +29,7 @@ POINTS = (
 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("point", POINTS)
-def test_a_worker_killed_ten_times_pays_each_escrow_once(
+def test_f01_f02_f03_a_worker_killed_ten_times_pays_each_escrow_once(
     desk: Desk, crew: Callable[..., Crew], tmp_path: Path, point: str
 ) -> None:
     """The whole worker dies, pool process and all, and is started again by its supervisor."""
@@ -58,7 +58,7 @@ def test_a_worker_killed_ten_times_pays_each_escrow_once(
 
 
 @pytest.mark.timeout(600)
-def test_a_task_killed_ten_times_under_a_living_worker_pays_each_escrow_once(
+def test_f03_a_task_killed_ten_times_under_a_living_worker_pays_each_escrow_once(
     desk: Desk, crew: Callable[..., Crew], tmp_path: Path
 ) -> None:
     """Only the pool process dies: the worker replaces it and puts the task back into its queue."""
@@ -110,11 +110,15 @@ def finish(desk: Desk, team: Crew, escrows: list[Escrow]) -> None:
 
 def wait_quiet(desk: Desk, team: Crew) -> None:
     """Until the workers have nothing under way."""
-    network = desk.engine.network
+    until(
+        lambda: is_quiet(desk),
+        "the workers finished everything",
+        meanwhile=lambda: (mine_when_read(desk), team.tend()),
+    )
 
-    def quiet() -> bool:
-        if Call.objects.filter(outcome__in=["waiting", "sent"]).exists() or not is_caught_up(network):
-            return False
-        return not Transaction.objects.filter(state__in=states.OPEN_TRANSACTIONS).exists()
 
-    until(quiet, "the workers finished everything", meanwhile=lambda: (mine_when_read(desk), team.tend()))
+def is_quiet(desk: Desk) -> bool:
+    """No call waits or is on its way, everything final is projected, and every nonce is decided."""
+    if Call.objects.filter(outcome__in=["waiting", "sent"]).exists() or not is_caught_up(desk.engine.network):
+        return False
+    return not Transaction.objects.filter(state__in=states.OPEN_TRANSACTIONS).exists()

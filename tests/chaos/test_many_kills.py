@@ -18,9 +18,10 @@ MOST_KILLS = 24
 
 
 @pytest.mark.timeout(600)
-def test_two_workers_killed_at_random_send_a_hundred_calls_once_each(
+def test_f09_two_workers_killed_at_random_send_a_hundred_calls_once_each(
     desk: Desk, crew: Callable[..., Crew]
 ) -> None:
+    """F9: see `rules_off` for the rule that is switched off."""
     sys.stdout.write(f"seed {SEED}\n")
     chance = random.Random(SEED)
     stock(desk.engine)

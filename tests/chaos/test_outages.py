@@ -30,7 +30,7 @@ from tests.payments.fixtures import Desk, UserFactory, actor
 
 
 @pytest.mark.parametrize("outage", ["gone", "frozen"])
-def test_a_whole_deal_with_redis_down(desk: Desk, tmp_path: Path, outage: str) -> None:
+def test_f31_a_whole_deal_with_redis_down(desk: Desk, tmp_path: Path, outage: str) -> None:
     """F31: pages, services and API answer at once, and the sweeper finishes the deal.
 
     Frozen is the worse outage: connections are accepted and nothing ever answers.
@@ -94,7 +94,7 @@ def _partner() -> APIClient:
 
 
 @pytest.mark.timeout(600)
-def test_redis_flushed_again_and_again_loses_no_work(desk: Desk, crew: Callable[..., Crew]) -> None:
+def test_f31_redis_flushed_again_and_again_loses_no_work(desk: Desk, crew: Callable[..., Crew]) -> None:
     """F31: what was queued is gone, and so is what Celery remembers about its queues."""
     chance = _chance(31)
     team = crew()
@@ -121,7 +121,7 @@ def test_redis_flushed_again_and_again_loses_no_work(desk: Desk, crew: Callable[
 
 
 @pytest.mark.timeout(600)
-def test_database_connections_cut_at_random_pay_once(desk: Desk, crew: Callable[..., Crew]) -> None:
+def test_f32_database_connections_cut_at_random_pay_once(desk: Desk, crew: Callable[..., Crew]) -> None:
     """F32: every connection but the test's own ends in the middle of whatever it was doing."""
     chance = _chance(32)
     escrows = [desk.agreed((50 + number) * USDT).escrows.get() for number in range(5)]

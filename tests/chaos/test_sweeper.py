@@ -12,9 +12,10 @@ from tests.payments.fixtures import BUYER_ADDRESS, Desk
 
 
 @pytest.mark.parametrize("story", [stories.released, stories.ruled])
-def test_the_sweeper_alone_finishes_a_deal(
+def test_f36_the_sweeper_alone_finishes_a_deal(
     desk: Desk, tmp_path: Path, story: Callable[[Desk], Iterator[stories.Step]]
 ) -> None:
+    """F36: see `rules_off` for the rule that is switched off."""
     with sweeping(tmp_path) as process:
         for what, done in story(desk):
             until_swept(desk, process, done, what)

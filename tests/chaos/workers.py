@@ -92,10 +92,10 @@ class Crew:
         )
         return process
 
-    def beat(self) -> Process:
+    def beat(self, name: str = "beat") -> Process:
         """Start the scheduler; it writes the schedule into the database first."""
-        process = Process("beat", ["beat", "--pidfile=", "--loglevel", "INFO"])
-        self.processes["beat"] = process
+        process = Process(name, ["beat", "--pidfile=", "--loglevel", "INFO"])
+        self.processes[name] = process
         self._start(process)
         return process
 

@@ -120,13 +120,15 @@ def test_the_operator_cancels_what_nobody_decided(bench: Bench, terms: Terms) ->
     assert names == ["Announced", "Cancelled", "Rescued"]
 
 
-def test_a_message_is_void_after_any_change(bench: Bench, terms: Terms) -> None:
+def test_f45_a_message_is_void_after_any_change(bench: Bench, terms: Terms) -> None:
+    """F45: see `rules_off` for the rule that is switched off."""
     data = signed(bench, terms, relayed.mark_delivered(), Signers.SELLER, bench.now + DAY)
     do(bench, calls.mark_delivered(terms))
     assert refusal(bench.chain, data, bench.stranger) == "BadSignature"
 
 
-def test_money_on_the_wrong_network_comes_back_by_the_buyers_signature(bench: Bench) -> None:
+def test_f46_money_on_the_wrong_network_comes_back_by_the_buyers_signature(bench: Bench) -> None:
+    """F46: see `rules_off` for the rule that is switched off."""
     bench.begin()
     terms = bench.terms(home_chain_id=1)
     bench.fund(terms)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from chain.models import Call
+from chain.models import Attempt, Call
 from contracts import calls
 from contracts.calls import LegKind
 from core import deadlines
@@ -106,8 +106,8 @@ def test_while_the_token_is_paused_every_leg_waits_and_all_are_paid_after_it(des
     assert desk.balance(FEE_ADDRESS) == 2_500_000
 
 
-def test_a_vault_on_the_tokens_blacklist_keeps_what_it_owes_until_it_is_free(desk: Desk) -> None:
-    """F44."""
+def test_f44_a_vault_on_the_tokens_blacklist_keeps_what_it_owes_until_it_is_free(desk: Desk) -> None:
+    """F44: see `rules_off` for the rule that is switched off."""
     escrow = desk.funded(250 * USDT)
     token_owner(desk, "addBlackList", escrow.vault_address)
     refund(desk, escrow)
@@ -119,7 +119,7 @@ def test_a_vault_on_the_tokens_blacklist_keeps_what_it_owes_until_it_is_free(des
     assert desk.balance(BUYER_ADDRESS) == 250 * USDT
 
 
-def test_a_strangers_claim_after_a_delivery_decides_and_supersedes_ours(desk: Desk) -> None:
+def test_f40_a_strangers_claim_after_a_delivery_decides_and_supersedes_ours(desk: Desk) -> None:
     """F40: escrow and legs follow the event, whoever sent the transaction."""
     escrow = desk.funded(250 * USDT)
     deliver(desk, escrow)
@@ -139,7 +139,8 @@ def test_a_strangers_claim_after_a_delivery_decides_and_supersedes_ours(desk: De
     assert not Call.objects.filter(outcome__in=["waiting", "sent"]).exists()
 
 
-def test_a_strangers_claim_of_what_was_not_delivered_refunds(desk: Desk) -> None:
+def test_f40_a_strangers_claim_of_what_was_not_delivered_refunds(desk: Desk) -> None:
+    """F40: see `rules_off` for the rule that is switched off."""
     escrow = desk.funded(250 * USDT)
     desk.engine.chain.travel(25 * 86_400)
     desk.engine.chain.send(desk.engine.network.escrow_contract, calls.claim_undelivered(desk.terms(escrow)))
@@ -149,7 +150,8 @@ def test_a_strangers_claim_of_what_was_not_delivered_refunds(desk: Desk) -> None
     assert escrow.orders.get().reason == "claim undelivered"
 
 
-def test_a_strangers_claim_of_a_part_payment_refunds_it(desk: Desk) -> None:
+def test_f40_a_strangers_claim_of_a_part_payment_refunds_it(desk: Desk) -> None:
+    """F40: see `rules_off` for the rule that is switched off."""
     escrow = desk.agreed(250 * USDT).escrows.get()
     desk.pay(escrow, 100 * USDT)
     desk.settle()
@@ -226,3 +228,40 @@ def test_a_reopening_with_the_buyers_wallet_asks_for_changes_here(desk: Desk) ->
     assert (found.state, found.changes_requested) == ("funded", 1)
     desk.travel(8 * DAY)
     assert desk.state(escrow) == "funded"  # no silence is counted against the buyer
+
+
+def test_f45_a_mark_that_we_signed_before_a_reopening_starts_no_inspection_after_it(desk: Desk) -> None:
+    """F45: our bytes can not be called back. Mined after the buyer sent the delivery back, the mark is
+    stopped again, and the seller's next delivery counts as one.
+
+    Red when every mark that nobody waits for is taken for a delivery (rules_off)."""
+    escrow = desk.funded(250 * USDT)
+    chain = desk.engine.chain
+    deliver(desk, escrow)
+    desk.duties()
+    assert escrow.orders.get(kind="mark").state == "live"
+    desk.engine.send()
+    mark = Attempt.objects.get(transaction__calls__group=escrow.orders.get(kind="mark").pk)
+    chain.rpc("anvil_dropAllTransactions")
+    for wallet, data in (
+        (SELLER_ADDRESS, calls.mark_delivered(desk.terms(escrow))),
+        (BUYER_ADDRESS, calls.reopen_delivery(desk.terms(escrow))),
+    ):
+        desk.as_party(wallet, data)
+        desk.engine.mine(4)
+        desk.duties()
+    assert desk.state(escrow) == "funded"
+    chain.rpc("eth_sendRawTransaction", "0x" + bytes(mark.raw).hex())
+    desk.engine.mine()
+    assert chain.receipt(mark.hash)["status"] == "0x1"
+    desk.settle()
+    found = desk.fresh(escrow)
+    assert (found.state, found.marked_until, found.reopens) == ("funded", None, 2)
+    assert not deadlines.waiting(escrow.pk).filter(kind=clocks.INSPECT).exists()
+    assert deadlines.waiting(escrow.pk).filter(kind=clocks.DELIVER).exists()
+    deliver(desk, escrow)
+    desk.settle()
+    assert desk.state(escrow) == "delivered"
+    release(desk, escrow)
+    desk.settle()
+    assert desk.balance(SELLER_ADDRESS) == 247_500_000

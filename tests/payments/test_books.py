@@ -112,7 +112,8 @@ def test_a_deposit_is_booked_once_even_if_the_cursor_is_set_back(desk: Desk) -> 
 
 
 @pytest.mark.parametrize("model", [Journal, Entry, Account])
-def test_the_books_refuse_update_and_delete_through_the_orm(desk: Desk, model: Any) -> None:
+def test_f37_the_books_refuse_update_and_delete_through_the_orm(desk: Desk, model: Any) -> None:
+    """F37: see `rules_off` for the rule that is switched off."""
     desk.funded(250 * USDT)
     rows = model.objects.all()
     field = {Journal: {"what": "x"}, Entry: {"amount": 0}, Account: {"kind": "fee"}}[model]
@@ -124,10 +125,10 @@ def test_the_books_refuse_update_and_delete_through_the_orm(desk: Desk, model: A
 
 @pytest.mark.parametrize("table", TABLES)
 @pytest.mark.parametrize("statement", ["UPDATE {0} SET id = id", "DELETE FROM {0}", "TRUNCATE {0} CASCADE"])
-def test_the_books_refuse_update_delete_and_truncate_in_raw_sql(
+def test_f37_the_books_refuse_update_delete_and_truncate_in_raw_sql(
     desk: Desk, table: str, statement: str
 ) -> None:
-    """F37."""
+    """F37: see `rules_off` for the rule that is switched off."""
     desk.funded(250 * USDT)
     with pytest.raises(DatabaseError), transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(statement.format(table))

@@ -12,6 +12,7 @@ import pytest
 from django.db import connection, connections
 
 from chain.models import Call, FinalEvent
+from contracts import calls
 from core import clock, deadlines
 from core.errors import Conflict
 from payments.books import balances
@@ -19,7 +20,8 @@ from payments.models import DECIDING, Deposit, Entry, Journal, Order, PayoutLeg,
 from payments.services import clocks, projection
 from tests.chain.fixtures import USDT
 from tests.chain.helpers import ROOT, process_environment
-from tests.payments.acts import deliver, dispute, refund, release
+from tests.chaos.once import decisions_on_chain
+from tests.payments.acts import deliver, dispute, refund, release, rule
 from tests.payments.fixtures import BUYER_ADDRESS, FEE_ADDRESS, SELLER_ADDRESS, Desk
 
 
@@ -50,8 +52,8 @@ def refused(results: list[Any]) -> list[Any]:
     return [result for result in results if isinstance(result, Conflict)]
 
 
-def test_release_and_refund_at_once_decide_once(desk: Desk) -> None:
-    """F10."""
+def test_f10_release_and_refund_at_once_decide_once(desk: Desk) -> None:
+    """F10: see `rules_off` for the rule that is switched off."""
     escrow = desk.funded(250 * USDT)
     results = at_once(
         lambda: release(desk, escrow),
@@ -66,7 +68,7 @@ def test_release_and_refund_at_once_decide_once(desk: Desk) -> None:
     assert sum(map(desk.balance, (SELLER_ADDRESS, BUYER_ADDRESS, FEE_ADDRESS))) == 250 * USDT
 
 
-def test_a_dispute_beside_release_and_refund_leaves_one_outcome(desk: Desk) -> None:
+def test_f10_a_dispute_beside_release_and_refund_leaves_one_outcome(desk: Desk) -> None:
     """F10: the chain decides between what was ordered; nothing is paid twice."""
     escrow = desk.funded(250 * USDT)
     at_once(
@@ -85,6 +87,32 @@ def test_a_dispute_beside_release_and_refund_leaves_one_outcome(desk: Desk) -> N
     assert not Order.objects.filter(state="live").exists()
 
 
+def test_f10_release_refund_and_ruling_at_once_decide_exactly_once(desk: Desk) -> None:
+    """F10: two rulings, a release and a refund by click, and both wallets giving the money away in the same
+    block. The table lets one order through, and the contract one decision."""
+    escrow = desk.funded(250 * USDT)
+    dispute(desk, escrow)
+    desk.settle()
+    results = at_once(
+        lambda: release(desk, escrow),
+        lambda: refund(desk, escrow),
+        lambda: rule(desk, escrow, 100 * USDT, 150 * USDT),
+        lambda: rule(desk, escrow, 150 * USDT, 100 * USDT),
+    )
+    assert len(refused(results)) == 3
+    assert Order.objects.filter(kind__in=DECIDING).count() == 1
+    desk.engine.send()
+    for wallet, side in ((BUYER_ADDRESS, "to_seller"), (SELLER_ADDRESS, "to_buyer")):
+        nothing = {"to_seller": 0, "to_buyer": 0}
+        data = calls.pay(desk.terms(escrow), **(nothing | {side: escrow.amount}), left=escrow.amount)
+        desk.as_party(wallet, data)
+    desk.settle()
+    assert list(decisions_on_chain(desk).values()) == [1]
+    assert desk.state(escrow) in ("released", "refunded", "settled")
+    assert sum(map(desk.balance, (SELLER_ADDRESS, BUYER_ADDRESS, FEE_ADDRESS))) == 250 * USDT
+    assert sum(units for _, units, state in desk.legs(escrow) if state == "paid") == 250 * USDT
+
+
 def test_two_partial_releases_at_once_never_release_more_than_there_is(desk: Desk) -> None:
     escrow = desk.funded(250 * USDT)
     at_once(*[lambda: release(desk, escrow, 200 * USDT)] * 4)
@@ -101,7 +129,8 @@ def test_a_delivery_and_a_refund_at_once_never_undo_the_refund(desk: Desk) -> No
     assert desk.state(escrow) == "refunded"
 
 
-def test_the_projection_run_by_several_at_once_posts_each_event_once(desk: Desk) -> None:
+def test_f36_the_projection_run_by_several_at_once_posts_each_event_once(desk: Desk) -> None:
+    """F36: see `rules_off` for the rule that is switched off."""
     escrows = [desk.agreed((50 + place) * USDT).escrows.get() for place in range(4)]
     for escrow in escrows:
         desk.pay(escrow)
@@ -115,7 +144,8 @@ def test_the_projection_run_by_several_at_once_posts_each_event_once(desk: Desk)
     assert ProjectionCursor.objects.get().seq == last
 
 
-def test_one_deadline_handled_by_several_at_once_acts_once(desk: Desk) -> None:
+def test_f36_one_deadline_handled_by_several_at_once_acts_once(desk: Desk) -> None:
+    """F36: see `rules_off` for the rule that is switched off."""
     escrow = desk.funded(250 * USDT)
     deliver(desk, escrow)
     desk.settle()
@@ -198,10 +228,10 @@ def test_a_crash_before_the_commit_of_a_payout_pays_and_posts_once(desk: Desk) -
     assert Call.objects.filter(outcome="done").count() == 1
 
 
-def test_a_connection_that_breaks_in_the_middle_of_an_event_leaves_nothing_half_done(
+def test_f32_a_connection_that_breaks_in_the_middle_of_an_event_leaves_nothing_half_done(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """F32."""
+    """F32: see `rules_off` for the rule that is switched off."""
     from core import crashpoints
 
     escrow = desk.agreed(250 * USDT).escrows.get()
@@ -223,7 +253,7 @@ def test_a_connection_that_breaks_in_the_middle_of_an_event_leaves_nothing_half_
     assert (Deposit.objects.count(), desk.state(escrow)) == (1, "funded")
 
 
-def test_duties_that_never_ran_are_all_found_in_the_tables(desk: Desk) -> None:
+def test_f31_f36_duties_that_never_ran_are_all_found_in_the_tables(desk: Desk) -> None:
     """F31, F36: nothing was rung, nothing was scheduled; one late round does it all."""
     escrow = desk.agreed(250 * USDT).escrows.get()
     desk.pay(escrow)

@@ -138,7 +138,9 @@ def test_a_stranger_who_rescues_a_refund_that_was_refused_pays_it(desk: Desk) ->
 
 
 @pytest.mark.parametrize("units", [100 * USDT, 250 * USDT])
-def test_money_on_a_cancelled_deal_goes_back_and_kills_the_terms_on_the_chain(desk: Desk, units: int) -> None:
+def test_f46_money_on_a_cancelled_deal_goes_back_and_kills_the_terms_on_the_chain(
+    desk: Desk, units: int
+) -> None:
     """Alive, the terms would let the seller's wallet mark or dispute what still comes."""
     escrow = cancelled_unpaid(desk)
     desk.pay(escrow, units)

@@ -212,7 +212,7 @@ def test_a_strangers_dust_costs_no_gas_and_waits_for_more(desk: Desk) -> None:
     assert desk.balance(BUYER_ADDRESS) == USDT
 
 
-def test_one_transaction_that_pays_two_escrows_funds_both(desk: Desk) -> None:
+def test_f25_one_transaction_that_pays_two_escrows_funds_both(desk: Desk) -> None:
     """F25: deposits keyed by transaction alone would drop the second."""
     one, other = awaiting(desk, 250 * USDT), awaiting(desk, 90 * USDT)
     pay_many(desk, (one.vault_address, one.amount), (other.vault_address, other.amount))
@@ -222,7 +222,7 @@ def test_one_transaction_that_pays_two_escrows_funds_both(desk: Desk) -> None:
     assert sorted(Deposit.objects.values_list("ordinal", flat=True)) == [0, 1]
 
 
-def test_two_transfers_of_one_transaction_to_one_escrow_both_count(desk: Desk) -> None:
+def test_f25_two_transfers_of_one_transaction_to_one_escrow_both_count(desk: Desk) -> None:
     """F25, the same address twice with the same amount."""
     escrow = awaiting(desk, 250 * USDT)
     pay_many(desk, (escrow.vault_address, 125 * USDT), (escrow.vault_address, 125 * USDT))

@@ -180,28 +180,77 @@ def test_a_dispute_mined_before_the_release_wins_and_nothing_was_paid(desk: Desk
     assert desk.balance(BUYER_ADDRESS) == 250 * USDT
 
 
-def test_a_dispute_that_overtakes_a_sent_release_in_its_block_wins(desk: Desk) -> None:
-    """F42, the order in the block decides: the wallet pays more."""
+@pytest.mark.parametrize("first", ["dispute", "release"])
+def test_f42_dispute_and_release_in_one_block_and_the_first_of_them_decides(desk: Desk, first: str) -> None:
+    """F42, both orders: the release is the platform's, the dispute a wallet's."""
     escrow = desk.funded(250 * USDT)
+    deliver(desk, escrow)
+    desk.settle()
     release(desk, escrow)
     desk.engine.send()
-    chain = desk.engine.chain
-    chain.rpc("anvil_impersonateAccount", BUYER_ADDRESS)
-    chain.rpc("anvil_setBalance", BUYER_ADDRESS, hex(10**20))
     data = calls.dispute(desk.terms(escrow), side=Side.BUYER, evidence_hash=EVIDENCE_BYTES)
+    tx_hash = paying(desk, BUYER_ADDRESS, data, early=first == "dispute")
+    number = desk.engine.chain.mine()
+    block = desk.engine.chain.rpc("eth_getBlockByNumber", hex(number), False)["transactions"]
+    assert len(block) == 2
+    assert block.index(tx_hash) == (0 if first == "dispute" else 1)
+    desk.settle()
+    order = escrow.orders.get(kind="pay")
+    if first == "dispute":
+        assert (desk.state(escrow), order.state, desk.legs(escrow)) == ("disputed", "superseded", [])
+        assert desk.balance(SELLER_ADDRESS) == 0
+        return
+    assert (desk.state(escrow), order.state) == ("released", "done")
+    assert desk.balance(SELLER_ADDRESS) == 247_500_000
+    assert int(desk.engine.chain.receipt(tx_hash)["status"], 16) == 0
+
+
+@pytest.mark.parametrize("over", [False, True], ids=["in time", "too late"])
+@pytest.mark.parametrize("first", ["dispute", "claim"])
+def test_f42_dispute_and_a_strangers_claim_in_one_block_are_parted_by_its_clock(
+    desk: Desk, first: str, over: bool
+) -> None:
+    """F42: at the chain's last instant a dispute still counts, a second later only the claim does, in
+    whatever order they stand in the block."""
+    escrow = desk.funded(250 * USDT)
+    deliver(desk, escrow)
+    desk.settle()
+    until = desk.fresh(escrow).marked_until
+    assert until is not None
+    chain, terms = desk.engine.chain, desk.terms(escrow)
+    data = calls.dispute(terms, side=Side.BUYER, evidence_hash=EVIDENCE_BYTES)
+    hashes = {
+        "dispute": paying(desk, BUYER_ADDRESS, data, early=first == "dispute"),
+        "claim": paying(desk, chain.accounts[7], calls.claim_delivered(terms), early=first == "claim"),
+    }
+    chain.rpc("evm_setNextBlockTimestamp", int(until.timestamp()) + over)
+    number = chain.mine()
+    block = chain.rpc("eth_getBlockByNumber", hex(number), False)["transactions"]
+    assert block == [hashes[first], *(entry for name, entry in hashes.items() if name != first)]
+    desk.settle()
+    assert desk.state(escrow) == ("released" if over else "disputed")
+    assert desk.balance(SELLER_ADDRESS) == (247_500_000 if over else 0)
+    assert {name: int(chain.receipt(entry)["status"], 16) for name, entry in hashes.items()} == {
+        "dispute": int(not over),
+        "claim": int(over),
+    }
+
+
+def paying(desk: Desk, wallet: str, data: bytes, *, early: bool) -> str:
+    """A transaction of a wallet to the escrow contract; the node takes the highest offer first."""
+    chain = desk.engine.chain
+    base = int(chain.rpc("eth_getBlockByNumber", "latest", False)["baseFeePerGas"], 16)
+    chain.rpc("anvil_impersonateAccount", wallet)
+    chain.rpc("anvil_setBalance", wallet, hex(10**20))
     request = {
-        "from": BUYER_ADDRESS,
+        "from": wallet,
         "to": desk.engine.network.escrow_contract,
         "data": "0x" + data.hex(),
         "gas": hex(900_000),
-        "maxFeePerGas": hex(10**12),
-        "maxPriorityFeePerGas": hex(5 * 10**11),
+        "maxFeePerGas": hex(10**12 if early else base * 9 // 8 + 2),
+        "maxPriorityFeePerGas": "0x1",
     }
-    chain.rpc("eth_sendTransaction", request)
-    desk.settle()
-    assert desk.state(escrow) == "disputed"
-    assert escrow.orders.get(kind="pay").state == "superseded"
-    assert desk.balance(SELLER_ADDRESS) == 0
+    return str(chain.rpc("eth_sendTransaction", request))
 
 
 def test_a_ruling_splits_exactly_with_the_signatures_of_the_seats(desk: Desk) -> None:

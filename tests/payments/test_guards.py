@@ -39,7 +39,10 @@ def sql(statement: str, *values: Any) -> None:
         cursor.execute(statement, values)
 
 
-def test_an_edge_that_the_table_does_not_have_is_refused_for_update_and_raw_sql(rows: dict[Any, Any]) -> None:
+def test_f37_an_edge_that_the_table_does_not_have_is_refused_for_update_and_raw_sql(
+    rows: dict[Any, Any],
+) -> None:
+    """F37: see `rules_off` for the rule that is switched off."""
     for model, row in rows.items():
         table, now = TABLES[model], model.objects.values_list("state", flat=True).get(pk=row.pk)
         for target in sorted(table.states - set(table.edges[now]) - {now}):
@@ -53,7 +56,8 @@ def test_an_edge_that_the_table_does_not_have_is_refused_for_update_and_raw_sql(
         )
 
 
-def test_a_row_is_not_born_in_a_later_state(rows: dict[Any, Any]) -> None:
+def test_f37_a_row_is_not_born_in_a_later_state(rows: dict[Any, Any]) -> None:
+    """F37: see `rules_off` for the rule that is switched off."""
     for model, row in rows.items():
         table, name = TABLES[model], model._meta.db_table
         later = sorted(table.states - table.initial)
@@ -71,7 +75,8 @@ def test_a_row_is_not_born_in_a_later_state(rows: dict[Any, Any]) -> None:
             )
 
 
-def test_nothing_with_a_state_is_ever_deleted(rows: dict[Any, Any]) -> None:
+def test_f37_nothing_with_a_state_is_ever_deleted(rows: dict[Any, Any]) -> None:
+    """F37: see `rules_off` for the rule that is switched off."""
     for model, row in rows.items():
         name = model._meta.db_table
         for statement in (f"DELETE FROM {name} WHERE id = '{row.pk}'", f"TRUNCATE {name} CASCADE"):

@@ -165,6 +165,7 @@ def test_without_the_keyless_deployer_the_way_to_it_is_told_and_it_works(
     assert raw == "0x" + KEYLESS_TRANSACTION.hex()
     foreign.rpc("anvil_setNonce", KEYLESS_SENDER, "0x0")
     foreign.send(KEYLESS_SENDER, value=KEYLESS_COST)
+    foreign.mine()  # the node answers before the block is there
     foreign.rpc("eth_sendRawTransaction", raw)
     run()
     assert code(foreign, ESCROW_ADDRESS)
