@@ -78,13 +78,13 @@ def playing(name: str) -> Iterator[Lives]:
     with connection.cursor() as cursor:
         for model in growing():
             table, pk = model._meta.db_table, model._meta.pk.column
-            cursor.execute(f'CREATE UNLOGGED TABLE before_{table} AS SELECT "{pk}" AS pk FROM "{table}"')
+            cursor.execute(f'CREATE TEMP TABLE before_{table} AS SELECT "{pk}" AS pk FROM "{table}"')
     yield found
     with connection.cursor() as cursor:
         for model in growing():
             table, pk = model._meta.db_table, model._meta.pk.column
             cursor.execute(
-                f'CREATE UNLOGGED TABLE scale_{name}_{table} AS SELECT * FROM "{table}" t '
+                f'CREATE TEMP TABLE scale_{name}_{table} AS SELECT * FROM "{table}" t '
                 f'WHERE NOT EXISTS (SELECT 1 FROM before_{table} b WHERE b.pk = t."{pk}")'
             )
             found.rows[table] = cursor.rowcount
@@ -93,7 +93,7 @@ def playing(name: str) -> Iterator[Lives]:
 
 @dataclass(frozen=True)
 class Copying:
-    """How the columns of one kind of lives become those of copy `n`."""
+    """How the columns of one kind of lives become those of one copy."""
 
     lives: Lives
     first: int
@@ -110,7 +110,7 @@ class Copying:
         last = self.first + self.times - 1
         return (
             f'INSERT INTO "{model._meta.db_table}" ({names}) SELECT {values} '
-            f"FROM generate_series({last}, {self.first}, -1) n, scale_{self.lives.name}_{model._meta.db_table} t"
+            f"FROM generate_series({last}, {self.first}, -1) copy_no, scale_{self.lives.name}_{model._meta.db_table} t"
         )
 
     def _value(self, model: type[models.Model], column: models.Field) -> str:
@@ -123,11 +123,11 @@ class Copying:
         if isinstance(column, PrefixedIdField):
             return _id(name)
         if isinstance(column, models.AutoField) or column.column in _COUNTERS:
-            return f"{name} - n::bigint * {SPAN}"
+            return f"CASE WHEN {name} < {HIGH} THEN {name} ELSE {name} - copy_no::bigint * {SPAN} END"
         if column.column == _NONCE:
-            return f"{name} + n::bigint * {SPAN}"
+            return f"{name} + copy_no::bigint * {SPAN}"
         if isinstance(column, HashField):
-            return f"CASE WHEN {name} = '' THEN '' ELSE '0x' || md5({name} || n) || md5(n || {name}) END"
+            return f"CASE WHEN {name} = '' THEN '' ELSE '0x' || md5({name} || copy_no) || md5(copy_no || {name}) END"
         if isinstance(column, AddressField):
             return self._address(name)
         if isinstance(column, models.DateTimeField):
@@ -135,30 +135,32 @@ class Copying:
         if column.column in _LOOSE:
             return f"CASE WHEN {name} ~ '^[a-z]+_[0-9a-z]{{26}}$' THEN {_id(name)} ELSE {name} END"
         if column.column in _OWN:
-            return f"left({name}, 24) || md5({name} || n)"
+            return f"left({name}, 24) || md5({name} || copy_no)"
         return name
 
     def _reference(self, column: "models.ForeignKey", name: str) -> str:
         target = column.related_model
         if target not in growing() or target._meta.db_table not in self.lives.rows:
             return name
-        changed = _id(name) if isinstance(target._meta.pk, PrefixedIdField) else f"{name} - n::bigint * {SPAN}"
+        changed = _id(name) if isinstance(target._meta.pk, PrefixedIdField) else f"{name} - copy_no::bigint * {SPAN}"
         # What the lives only refer to was there before them, and is not copied with them.
         known = f"SELECT 1 FROM scale_{self.lives.name}_{target._meta.db_table} o"
         return f'CASE WHEN EXISTS ({known} WHERE o."{target._meta.pk.column}" = {name}) THEN {changed} ELSE {name} END'
 
     def _address(self, name: str) -> str:
         listed = ", ".join(f"'{vault}'" for vault in self.vaults) or "''"
-        other = f"'0x' || md5({name} || n) || left(md5(n || {name}), 8)"
+        # Digits alone: such an address is its own checksum.
+        digits = f"translate(md5({name} || copy_no) || md5(copy_no || {name}), 'abcdef', '012345')"
+        other = f"'0x' || left({digits}, 40)"
         return f"CASE WHEN {name} IN ({listed}) THEN {other} ELSE {name} END"
 
     def _age(self) -> str:
-        return f"(n - {self.first} + 1) * {YEAR / self.times:.3f}"
+        return f"(copy_no - {self.first} + 1) * {YEAR / self.times:.3f}"
 
 
 def _id(name: str) -> str:
     """Ids begin with their time: those of older copies are smaller."""
-    return f"split_part({name}, '_', 1) || '_00' || lpad((99999999 - n)::text, 8, '0') || left(md5({name} || n), 16)"
+    return f"split_part({name}, '_', 1) || '_00' || lpad((99999999 - copy_no)::text, 8, '0') || left(md5({name} || copy_no), 16)"
 
 
 class Copier:
@@ -211,11 +213,17 @@ def without_indexes() -> Iterator[None]:
         found = cursor.fetchall()
         for name, _ in found:
             cursor.execute(f"DROP INDEX {name}")
-    yield
+    try:
+        yield
+    finally:
+        _build([definition for _, definition in found])
+
+
+def _build(definitions: list[str]) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SET statement_timeout = 0")
         cursor.execute("SET maintenance_work_mem = '512MB'")
-        for _, definition in found:
+        for definition in definitions:
             cursor.execute(definition)
         cursor.execute("SET statement_timeout = 30000")
 
@@ -239,6 +247,6 @@ def sizes(tables: Iterable[str] = ()) -> dict[str, int]:
 def drop_templates() -> None:
     """The lives that were kept aside."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT tablename FROM pg_tables WHERE tablename LIKE 'scale\\_%%'")
+        cursor.execute("SELECT tablename FROM pg_tables WHERE tablename LIKE 'scale\\_%'")
         for (name,) in cursor.fetchall():
             cursor.execute(f'DROP TABLE "{name}"')

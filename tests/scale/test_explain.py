@@ -15,14 +15,13 @@ from rest_framework.test import APIClient
 
 from accounts.models import User
 from chain.indexer import watchset
-from chain.models import ScanCursor
 from chain.services import audit
 from core import deadlines, outbox
 from disputes.tasks import sweep as sweep_disputes
 from escrow_platform.schedule import duties
 from escrow_platform.sweep import sweep_once
 from partners import idempotency
-from payments.books import reconcile
+from payments.books import balances, reconcile
 from payments.models import Escrow
 from tests.payments.fixtures import Desk
 from tests.scale import growth, lives, report
@@ -58,7 +57,6 @@ def grow(desk: Desk) -> Grown:
         lives.ruled(desk, people)
     with growth.playing("live") as living:
         alive = lives.live(desk)
-    ScanCursor.objects.filter(lane="second").delete()
     copier = growth.Copier(owners(desk, large.pk, small.pk))
     times = max(1, ROWS // (_EVENTS * _PEOPLE))
     measured = {}
@@ -68,9 +66,17 @@ def grow(desk: Desk) -> Grown:
             copier.copy(kind, count)
             measured[kind.name] = (before, growth.sizes(), count)
         copier.copy(living, max(1, times // 40), old=False)
+    fill_vaults(desk)
     growth.drop_templates()
     growth.analyze()
     return Grown(desk, people, alive, [secret, other], {})
+
+
+def fill_vaults(desk: Desk) -> None:
+    """What the books say of copied vaults is on the chain as well."""
+    for vault, token, units in balances.vaults(desk.engine.network.pk):
+        if units:
+            desk.engine.chain.rpc("anvil_dealERC20", vault, token, hex(units))
 
 
 def owners(desk: Desk, large: str, small: str) -> dict[tuple[str, str], str]:
@@ -79,9 +85,9 @@ def owners(desk: Desk, large: str, small: str) -> dict[tuple[str, str], str]:
         User(id=f"usr_{number:026}", email=f"many{number}@example.org", display_name=f"Many {number}")
         for number in range(USERS)
     )
-    other = f"'usr_' || lpad((n * 7919::bigint % {USERS})::text, 26, '0')"
-    merchant = f"CASE WHEN t.role = 'seller' AND n % 40 = 0 THEN '{desk.cast.seller.pk}' ELSE {other} END"
-    market = f"CASE WHEN n % 4 = 0 THEN '{large}' WHEN n % 100 = 1 THEN '{small}' END"
+    other = f"'usr_' || lpad((copy_no * 7919::bigint % {USERS})::text, 26, '0')"
+    merchant = f"CASE WHEN t.role = 'seller' AND copy_no % 40 = 0 THEN '{desk.cast.seller.pk}' ELSE {other} END"
+    market = f"CASE WHEN copy_no % 4 = 0 THEN '{large}' WHEN copy_no % 100 = 1 THEN '{small}' END"
     return {
         ("payments.Party", "user_id"): merchant,
         ("payments.Deal", "partner_id"): market,
