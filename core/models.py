@@ -120,6 +120,7 @@ class Deadline(models.Model):
         indexes: ClassVar = [
             models.Index(fields=["next_try_at"], name="deadline_due", condition=models.Q(state="waiting")),
             models.Index(fields=["subject_id", "due_at"], name="deadline_by_subject"),
+            models.Index(fields=["due_at"], name="deadlines_listed"),
         ]
 
     def __str__(self) -> str:
@@ -171,6 +172,19 @@ class Heartbeat(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} at {self.beaten_at:%Y-%m-%d %H:%M:%S} UTC"
+
+
+class LongRound(models.Model):
+    """How far a round over many rows has come; see `core.rounds`."""
+
+    name = models.CharField(max_length=80, primary_key=True)
+    after = models.PositiveBigIntegerField(
+        default=0, help_text="the last key done; 0 between rounds"
+    )
+    began_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.name} after {self.after}"
 
 
 class Lease(models.Model):

@@ -93,6 +93,7 @@ class Transaction(models.Model):
                 name="transaction_open",
             ),
             models.Index(fields=["sender", "created_at"], name="transaction_spent"),
+            models.Index(fields=["created_at"], name="transactions_listed"),
         ]
         triggers: ClassVar = [
             *state_guards(states.TRANSACTION),
@@ -218,7 +219,8 @@ class Call(models.Model):
                 condition=models.Q(outcome="waiting"),
                 name="call_due",
             ),
-            models.Index(fields=["network", "group"], name="call_group"),
+            models.Index(fields=["group", "network"], name="calls_of_group"),
+            models.Index(fields=["created_at"], name="calls_listed"),
         ]
         triggers: ClassVar = [
             *state_guards(states.CALL, "outcome"),

@@ -92,6 +92,14 @@ class Escrow(FSMModelMixin, models.Model):
                 name="chain_id_hash_once_per_network",
             ),
         ]
+        indexes: ClassVar = [
+            models.Index(fields=["created"], name="escrows_listed"),
+            models.Index(fields=["state", "created"], name="escrows_listed_by_state"),
+            models.Index(fields=["created"], condition=models.Q(frozen=True), name="escrows_frozen"),
+            models.Index(
+                fields=["vault_address"], condition=~models.Q(vault_address=""), name="escrows_by_vault"
+            ),
+        ]
         triggers: ClassVar = state_guards(ESCROW)
 
     def __str__(self) -> str:
@@ -175,6 +183,10 @@ class Deposit(models.Model):
             models.UniqueConstraint(
                 fields=["network", "token", "tx_hash", "ordinal"], name="deposit_identity"
             )
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["created"], name="deposits_listed"),
+            models.Index(fields=["tx_hash"], name="deposits_by_transaction"),
         ]
         triggers: ClassVar = append_only()
 

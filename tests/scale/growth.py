@@ -8,9 +8,10 @@ Copy 1 is the youngest. Its numbers lie one stride below the played ones, those 
 so on; `prepare` starts all counters high enough for that.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 from django.apps import apps
 from django.db import connection, models
@@ -24,8 +25,8 @@ SPAN = 2_000  # a stride: more than any counter moves while the lives are played
 YEAR = 365 * 86_400
 # What does not grow with the number of escrows.
 _STILL = {
-    "chain.Network", "chain.DeployedContract", "chain.Provider", "chain.Breaker", "chain.Token", "chain.Alarm",
-    "chain.Sender", "chain.FinalSequence", "chain.ScanCursor", "payments.EscrowPolicy", "payments.KillSwitch",
+    "chain.Network", "chain.DeployedContract", "chain.Provider", "chain.Breaker", "chain.Token",
+    "chain.Alarm", "chain.Sender", "chain.FinalSequence", "core.LongRound", "chain.ScanCursor", "payments.EscrowPolicy", "payments.KillSwitch",
     "payments.ProjectionCursor", "core.Heartbeat", "core.Lease", "core.StoredFile", "core.AuditEntry",
 }  # fmt: skip
 # Columns that count something of the network, like a sequence.
@@ -104,7 +105,7 @@ class Copying:
 
     def insert(self, model: type[models.Model]) -> str:
         """The one statement that writes all copies of one table, oldest first."""
-        columns = [column for column in model._meta.local_fields]
+        columns = list(model._meta.local_fields)
         names = ", ".join(f'"{column.column}"' for column in columns)
         values = ", ".join(self._value(model, column) for column in columns)
         last = self.first + self.times - 1
@@ -142,7 +143,11 @@ class Copying:
         target = column.related_model
         if target not in growing() or target._meta.db_table not in self.lives.rows:
             return name
-        changed = _id(name) if isinstance(target._meta.pk, PrefixedIdField) else f"{name} - copy_no::bigint * {SPAN}"
+        changed = (
+            _id(name)
+            if isinstance(target._meta.pk, PrefixedIdField)
+            else f"{name} - copy_no::bigint * {SPAN}"
+        )
         # What the lives only refer to was there before them, and is not copied with them.
         known = f"SELECT 1 FROM scale_{self.lives.name}_{target._meta.db_table} o"
         return f'CASE WHEN EXISTS ({known} WHERE o."{target._meta.pk.column}" = {name}) THEN {changed} ELSE {name} END'
@@ -236,12 +241,16 @@ def analyze() -> None:
         cursor.execute("SET statement_timeout = 30000")
 
 
-def sizes(tables: Iterable[str] = ()) -> dict[str, int]:
-    """Bytes of each growing table with its indexes and its long values."""
-    names = list(tables) or [model._meta.db_table for model in growing()]
+def inventory() -> dict[str, Any]:
+    """Rows and bytes, with indexes and long values, of the tables that matter; and of the database."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT t::text, pg_total_relation_size(t) FROM unnest(%s::regclass[]) t", [names])
-        return dict(cursor.fetchall())
+        cursor.execute(
+            "SELECT relname, reltuples::bigint, pg_total_relation_size(oid) FROM pg_class "
+            "WHERE relkind = 'r' AND reltuples > 1000 AND relnamespace = 'public'::regnamespace ORDER BY 3 DESC"
+        )
+        tables = cursor.fetchall()
+        cursor.execute("SELECT pg_database_size(current_database())")
+        return {"tables": tables, "database_mb": cursor.fetchone()[0] // 10**6}
 
 
 def drop_templates() -> None:

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
-from datetime import timedelta
 from typing import Any
 
 from django.contrib.auth.models import Group
@@ -12,7 +11,6 @@ from core.actors import SYSTEM
 from disputes.models import Dispute
 from disputes.services import evidence, groups, opening, review, rulings
 from disputes.tasks import sweep as sweep_disputes
-from disputes.tasks import sweep
 from partners.models import Partner, Scope
 from partners.services.accounts import create_partner
 from partners.services.keys import create_key

@@ -128,5 +128,7 @@ def _where() -> str:
 
 def _big_tables() -> dict[str, int]:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT relname, reltuples::bigint FROM pg_class WHERE relkind = 'r' AND reltuples > 0")
+        cursor.execute(
+            "SELECT relname, reltuples::bigint FROM pg_class WHERE relkind = 'r' AND reltuples > 0"
+        )
         return dict(cursor.fetchall())
