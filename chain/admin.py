@@ -44,7 +44,7 @@ class CallAdmin(ReadOnlyAdmin):
     search_fields = ("id", "group")
     list_select_related = ("network",)
     exclude = ("data",)
-    ordering = ("-created_at",)
+    ordering = ("-id",)
 
 
 @admin.register(Transaction)
@@ -53,7 +53,7 @@ class TransactionAdmin(ReadOnlyAdmin):
     list_filter = (one_of("state", lambda: states.TRANSACTION.states),)
     list_select_related = ("sender",)
     exclude = ("data",)
-    ordering = ("-created_at",)
+    ordering = ("-id",)
 
 
 @admin.register(Alarm)

@@ -19,7 +19,7 @@ class DeadlineAdmin(ReadOnlyAdmin):
     list_display = ("due_at", "kind", "subject_id", "state", "backstop_at")
     list_filter = ("state", one_of("kind", deadlines.kinds))
     search_fields = ("subject_id",)
-    ordering = ("due_at",)
+    ordering = ("-id",)
 
 
 @admin.register(AuditEntry)

@@ -59,7 +59,16 @@ class OutboxEvent(models.Model):
         ]
         indexes: ClassVar = [
             models.Index(fields=["subject_id", "created"], name="outbox_by_subject"),
-            models.Index(fields=["owner_id", "-created", "-id"], name="outbox_by_owner"),
+            models.Index(
+                fields=["owner_id", "-created", "-id"],
+                condition=~models.Q(owner_id=""),
+                name="outbox_of_owner",
+            ),
+            models.Index(
+                fields=["owner_id", "type", "-created", "-id"],
+                condition=~models.Q(owner_id=""),
+                name="outbox_of_owner_by_type",
+            ),
         ]
         triggers: ClassVar = append_only()
 
@@ -120,7 +129,6 @@ class Deadline(models.Model):
         indexes: ClassVar = [
             models.Index(fields=["next_try_at"], name="deadline_due", condition=models.Q(state="waiting")),
             models.Index(fields=["subject_id", "due_at"], name="deadline_by_subject"),
-            models.Index(fields=["due_at"], name="deadlines_listed"),
         ]
 
     def __str__(self) -> str:
@@ -178,8 +186,8 @@ class LongRound(models.Model):
     """How far a round over many rows has come; see `core.rounds`."""
 
     name = models.CharField(max_length=80, primary_key=True)
-    after = models.PositiveBigIntegerField(
-        default=0, help_text="the last key done; 0 between rounds"
+    after = models.CharField(
+        max_length=80, blank=True, default="", help_text="the last key done; empty between rounds"
     )
     began_at = models.DateTimeField()
 

@@ -13,7 +13,7 @@ from core.models import LongRound
 
 
 def go_on(
-    name: str, portion: Callable[[int], int | None], *, seconds: float, pause: timedelta = timedelta()
+    name: str, portion: Callable[[str], str | None], *, seconds: float, pause: timedelta = timedelta()
 ) -> bool:
     """Do portions of the round `name` for about `seconds`; True when the round came to its end.
 
@@ -23,14 +23,14 @@ def go_on(
     """
     now = clock.now()
     row, created = LongRound.objects.get_or_create(name=name, defaults={"began_at": now})
-    if row.after == 0 and not created:
+    if not row.after and not created:
         if now - row.began_at < pause:
             return False
         LongRound.objects.filter(name=name).update(began_at=now)
     after, end = row.after, time.monotonic() + seconds
     while True:
         last = portion(after)
-        LongRound.objects.filter(name=name).update(after=last or 0)
+        LongRound.objects.filter(name=name).update(after=last or "")
         if last is None:
             return True
         if time.monotonic() > end:

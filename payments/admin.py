@@ -124,7 +124,7 @@ class DealAdmin(ReadOnlyAdmin):
     list_filter = (one_of("state", lambda: DEAL.states), "network")
     search_fields = ("id", "external_reference")
     list_select_related = ("network", "partner")
-    ordering = ("-created",)
+    ordering = ("-id",)
 
 
 @admin.register(Escrow)
@@ -135,7 +135,7 @@ class EscrowAdmin(ReadOnlyAdmin):
     list_filter = (one_of("state", lambda: ESCROW.states), "network", "frozen")
     search_fields = ("id", "deal__id", "vault_address", "chain_id_hash")
     list_select_related = ("network", "token__network")
-    ordering = ("-created",)
+    ordering = ("-id",)
     actions_detail = ("place_hold", "lift_hold", "unfreeze", "give_time")
 
     @admin.display(description="amount")
@@ -192,7 +192,7 @@ class DepositAdmin(ReadOnlyAdmin):
     list_display = ("created", "escrow", "token", "amount", "counted", "surplus", "flags", "tx_hash")
     search_fields = ("id", "escrow__id", "tx_hash")
     list_select_related = ("escrow", "token")
-    ordering = ("-created",)
+    ordering = ("-id",)
 
 
 @admin.register(Order)
@@ -203,7 +203,7 @@ class OrderAdmin(ReadOnlyAdmin):
     list_select_related = ("escrow",)
     # Signatures of a ruling are in the payload: nobody sees them before the chain does.
     exclude = ("payload",)
-    ordering = ("-created",)
+    ordering = ("-id",)
     actions_detail = ("try_again", "give_up")
 
     def has_operate_permission(self, request: HttpRequest, *_: object) -> bool:
@@ -241,7 +241,7 @@ class ApprovalAdmin(ReadOnlyAdmin):
     search_fields = ("id", "order__id", "order__escrow__id")
     list_select_related = ("order__escrow__token__network",)
     exclude = ("signature",)
-    ordering = ("-created",)
+    ordering = ("-id",)
     actions_detail = ("approve",)
 
     @admin.display(description="amount")
@@ -282,7 +282,7 @@ class PayoutLegAdmin(ReadOnlyAdmin):
     list_filter = (one_of("state", lambda: LEG.states), "kind")
     search_fields = ("id", "escrow__id", "tx_hash")
     list_select_related = ("token",)
-    ordering = ("-created",)
+    ordering = ("-id",)
 
 
 @admin.register(Journal)
@@ -290,7 +290,7 @@ class JournalAdmin(ReadOnlyAdmin):
     list_display = ("created", "what", "network", "seq", "tx_hash")
     search_fields = ("id", "tx_hash")
     list_select_related = ("network",)
-    ordering = ("-created",)
+    ordering = ("-id",)
 
 
 @admin.register(Entry)

@@ -93,7 +93,6 @@ class Transaction(models.Model):
                 name="transaction_open",
             ),
             models.Index(fields=["sender", "created_at"], name="transaction_spent"),
-            models.Index(fields=["created_at"], name="transactions_listed"),
         ]
         triggers: ClassVar = [
             *state_guards(states.TRANSACTION),
@@ -220,7 +219,6 @@ class Call(models.Model):
                 name="call_due",
             ),
             models.Index(fields=["group", "network"], name="calls_of_group"),
-            models.Index(fields=["created_at"], name="calls_listed"),
         ]
         triggers: ClassVar = [
             *state_guards(states.CALL, "outcome"),

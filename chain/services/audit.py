@@ -33,10 +33,10 @@ def check_balances(network: Network) -> int:
 def go_on(network: Network, seconds: float = 60.0) -> None:
     """The same a portion at a time: for about `seconds`, then again from there, one round a day."""
 
-    def some(after: int) -> int | None:
-        portion = _watched(network, after)
+    def some(after: str) -> str | None:
+        portion = _watched(network, int(after or 0))
         _check(network, portion)
-        return portion[-1].pk if portion else None
+        return str(portion[-1].pk) if portion else None
 
     rounds.go_on(f"audit {network.slug}", some, seconds=seconds, pause=_EVERY)
 

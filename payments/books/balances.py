@@ -1,10 +1,11 @@
 """Sums over the books. Credit accounts are shown as positive amounts."""
 
+from collections.abc import Sequence
+
 from django.db.models import Sum
 
 from chain.models import Token
-from payments.models import Account, AccountKind, Deposit, DepositReversal, Entry, Escrow
-from payments.states import LIVE
+from payments.models import AccountKind, Deposit, DepositReversal, Entry, Escrow
 
 
 def balance(escrow: Escrow, kind: str, token: Token | None = None) -> int:
@@ -42,18 +43,11 @@ def surplus_by_token(escrow: Escrow) -> dict[int, int]:
     return {row["account__token"]: -int(row["total"]) for row in rows if row["total"]}
 
 
-def vaults(
-    network_id: int, *, after: int = 0, limit: int = 500, unfinished: bool = False
-) -> list[tuple[int, str, str, int]]:
-    """(key, vault address, token address, base units) of the vault accounts after the key `after`.
-
-    `unfinished`: only those of escrows that are not over yet.
-    """
-    chosen = Account.objects.filter(kind=AccountKind.VAULT, escrow__network=network_id, pk__gt=after)
-    if unfinished:
-        chosen = chosen.filter(escrow__state__in=LIVE)
-    rows = chosen.order_by("pk").values_list("pk", "escrow__vault_address", "token__address")[:limit]
-    found = list(rows)
-    sums = Entry.objects.filter(account__in=[key for key, _, _ in found]).order_by()
-    total = dict(sums.values_list("account").annotate(total=Sum("amount")))
-    return [(key, vault, token, int(total.get(key, 0))) for key, vault, token in found]
+def vaults(escrow_ids: Sequence[str]) -> list[tuple[str, str, int]]:
+    """(vault address, token address, base units) of every vault account of these escrows, by the books."""
+    rows = (
+        Entry.objects.filter(account__escrow__in=escrow_ids, account__kind=AccountKind.VAULT)
+        .values_list("account__escrow__vault_address", "account__token__address")
+        .annotate(total=Sum("amount"))
+    )
+    return [(vault, token, int(total)) for vault, token, total in rows]

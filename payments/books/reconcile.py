@@ -17,7 +17,9 @@ from payments.books import balances
 from payments.locks import lock_escrow
 from payments.models import Escrow, ProjectionCursor
 from payments.services import controls
+from payments.states import LIVE
 
+_AT_ONCE = 500
 log = structlog.get_logger(__name__)
 
 
@@ -39,7 +41,7 @@ class NotCaughtUp(RuntimeError):
 def compare(network: Network) -> list[Difference]:
     """All differences, however long it takes. Raises `NotCaughtUp` while events wait to be applied."""
     found: list[Difference] = []
-    after: int | None = 0
+    after: str | None = ""
     while after is not None:
         after, differences = _portion(network, after)
         found += differences
@@ -54,7 +56,7 @@ def run(network: Network, seconds: float = 30.0) -> list[Difference]:
     """
     found: dict[tuple[str, str], Difference] = {}
 
-    def portion(after: int, unfinished: bool) -> int | None:
+    def portion(after: str, unfinished: bool) -> str | None:
         last, differences = _portion(network, after, unfinished=unfinished)
         for difference in differences:
             log.error("books_differ", **{name: getattr(difference, name) for name in difference.__slots__})
@@ -69,26 +71,30 @@ def run(network: Network, seconds: float = 30.0) -> list[Difference]:
 
 
 def _portion(
-    network: Network, after: int, *, unfinished: bool = False
-) -> tuple[int | None, list[Difference]]:
-    """The last vault account that was compared, None when none follows `after`, and what differed.
+    network: Network, after: str, *, unfinished: bool = False
+) -> tuple[str | None, list[Difference]]:
+    """The last escrow that was compared, None when none follows `after`, and what differed.
 
     A portion is compared at the newest final block, whose events are all in the books.
     """
+    chosen = Escrow.objects.filter(network=network, pk__gt=after)
+    if unfinished:
+        chosen = chosen.filter(state__in=LIVE)
     with transaction.atomic():
         cursor = ProjectionCursor.objects.select_for_update().filter(network=network).first()
         final = reads.applied_final_block(network, cursor.seq if cursor else 0)
         if final is None:
             raise NotCaughtUp(network.slug)
-        rows = balances.vaults(network.pk, after=after, unfinished=unfinished)
+        ids = list(chosen.order_by("pk").values_list("pk", flat=True)[:_AT_ONCE])
+        rows = balances.vaults(ids)
     number, block_hash = final
-    found = reads.token_balances(network, [(token, vault) for _, vault, token, _ in rows], block_hash)
+    found = reads.token_balances(network, [(token, vault) for vault, token, _ in rows], block_hash)
     differences = [
         Difference(vault, token, units, on_chain, number)
-        for (_, vault, token, units), on_chain in zip(rows, found, strict=True)
+        for (vault, token, units), on_chain in zip(rows, found, strict=True)
         if units != on_chain
     ]
-    return (rows[-1][0] if rows else None), differences
+    return (ids[-1] if ids else None), differences
 
 
 @transaction.atomic

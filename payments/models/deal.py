@@ -59,8 +59,7 @@ class Deal(FSMModelMixin, models.Model):
         ]
         indexes: ClassVar = [
             models.Index(fields=["partner", "-created", "-id"], name="deals_of_partner"),
-            models.Index(fields=["created"], name="deals_listed"),
-            models.Index(fields=["state", "created"], name="deals_listed_by_state"),
+            models.Index(fields=["state", "id"], name="deals_by_state"),
             models.Index(
                 fields=["external_reference"],
                 condition=~models.Q(external_reference=""),

@@ -93,9 +93,8 @@ class Escrow(FSMModelMixin, models.Model):
             ),
         ]
         indexes: ClassVar = [
-            models.Index(fields=["created"], name="escrows_listed"),
-            models.Index(fields=["state", "created"], name="escrows_listed_by_state"),
-            models.Index(fields=["created"], condition=models.Q(frozen=True), name="escrows_frozen"),
+            models.Index(fields=["state", "id"], name="escrows_by_state"),
+            models.Index(fields=["id"], condition=models.Q(frozen=True), name="escrows_frozen"),
             models.Index(
                 fields=["vault_address"], condition=~models.Q(vault_address=""), name="escrows_by_vault"
             ),
@@ -184,10 +183,7 @@ class Deposit(models.Model):
                 fields=["network", "token", "tx_hash", "ordinal"], name="deposit_identity"
             )
         ]
-        indexes: ClassVar = [
-            models.Index(fields=["created"], name="deposits_listed"),
-            models.Index(fields=["tx_hash"], name="deposits_by_transaction"),
-        ]
+        indexes: ClassVar = [models.Index(fields=["tx_hash"], name="deposits_by_transaction")]
         triggers: ClassVar = append_only()
 
     def __str__(self) -> str:

@@ -12,8 +12,9 @@ LIMIT = 400  # seconds for everything
 def main() -> int:
     try:
         with ground() as made:
-            play = [sys.executable, "-m", "escrow_platform.stack", "exec", "--scratch", "--services", "pg,redis",
-                    "--", "python", "-m", "pytest", "-x", "tests/hosts/play.py", *sys.argv[1:]]  # fmt: skip
+            stack = [sys.executable, "-m", "escrow_platform.stack", "exec", "--scratch"]
+            play = [*stack, "--services", "pg,redis", "--", "python", "-m", "pytest", "-x",
+                    "tests/hosts/play.py", *sys.argv[1:]]  # fmt: skip
             command = [*made.enter(made.services, "services"), *play]
             # Services of the caller's environment are not on these machines.
             kept = {k: v for k, v in os.environ.items() if k not in ("DATABASE_URL", "REDIS_URL", "RPC_URL")}

@@ -52,7 +52,20 @@ class Ground:
             there = self.host(name)
             _ip("netns", "add", there)
             _ip("-n", there, "link", "set", "lo", "up")
-            _ip("-n", self.services, "link", "add", name, "type", "veth", "peer", "name", "lan", "netns", there)
+            _ip(
+                "-n",
+                self.services,
+                "link",
+                "add",
+                name,
+                "type",
+                "veth",
+                "peer",
+                "name",
+                "lan",
+                "netns",
+                there,
+            )
             _ip("-n", self.services, "link", "set", name, "master", "bridge", "up")
             _ip("-n", there, "addr", "add", f"{NET}.{place}/24", "dev", "lan")
             _ip("-n", there, "link", "set", "lan", "up")

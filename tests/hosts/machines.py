@@ -40,7 +40,15 @@ class Machine(Crew):
         """`manage.py sweep --forever`: reads the chain, signs, sends and projects, beside the worker."""
         with (self.folder / f"{self.name}-sweep.log").open("ab") as log:
             self._sweeper = subprocess.Popen(
-                [*self.launcher(), sys.executable, str(ROOT / "manage.py"), "sweep", "--forever", "--pause", "0.5"],
+                [
+                    *self.launcher(),
+                    sys.executable,
+                    str(ROOT / "manage.py"),
+                    "sweep",
+                    "--forever",
+                    "--pause",
+                    "0.5",
+                ],
                 env=process_environment(**self.environment),
                 cwd=ROOT,
                 stdout=log,
@@ -52,6 +60,7 @@ class Machine(Crew):
         if self._sweeper is not None:
             os.killpg(self._sweeper.pid, signal.SIGKILL)
             self._sweeper.wait()
+            self._sweeper = None
         super().close()
 
     def tasks_done(self) -> int:

@@ -59,7 +59,10 @@ def hosts(desk: Desk, tmp_path: Path) -> Iterator[dict[str, Machine]]:
     with Redis.from_url(settings.REDIS_URL) as redis:
         redis.flushdb()
     node = address_of(desk.engine.chain.url)
-    ports = [int(connection.settings_dict["PORT"]), *(urlsplit(url).port or 0 for url in (settings.REDIS_URL, node))]
+    ports = [
+        int(connection.settings_dict["PORT"]),
+        *(urlsplit(url).port or 0 for url in (settings.REDIS_URL, node)),
+    ]
     ground = Ground(os.environ["HOLDFAST_HOSTS"])
     with ExitStack() as stack:
         stack.enter_context(relayed(SERVICES, ports))
@@ -170,13 +173,13 @@ def write_report() -> None:
     lines = [
         "# Two hosts, one PostgreSQL, one Redis, one node",
         "",
-        f"`make hosts` on {datetime.now(UTC):%Y-%m-%d}, commit {commit.stdout.strip()}. Each host is a network "
-        "namespace with a Celery worker and a sweeper that reads, signs, sends and projects without Celery; "
-        f"nothing coordinates them but the database. {LIVES} deals are paid and released; the right host loses "
-        f"its network for {UNPLUGGED:.0f} s in the middle and gets it back.",
+        f"`make hosts` on {datetime.now(UTC):%Y-%m-%d}, commit {commit.stdout.strip()}. Each host is a "
+        "network namespace with a Celery worker and a sweeper that reads, signs, sends and projects without Celery; "
+        f"nothing coordinates them but the database. {LIVES} deals are paid and released; the right host "
+        f"loses its network for {UNPLUGGED:.0f} s in the middle and gets it back.",
         "",
-        "Every play ends with: each escrow decided once on the chain, each leg paid once, one posting for each "
-        "event, books equal to the chain.",
+        "Every play ends with: each escrow decided once on the chain, each leg paid once, one posting for "
+        "each event, books equal to the chain.",
         "",
         "| beats | host | tasks done | " + " | ".join(titles[table] for table in WATCHED) + " |",
         "| ---: | --- | ---: |" + " ---: |" * len(WATCHED),

@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 
 LOOPBACK = "127.0.0.1"
 
@@ -12,26 +13,38 @@ LOOPBACK = "127.0.0.1"
 def relayed(address: str, ports: list[int]) -> Iterator[None]:
     """Take connections at `address` and these ports, and pass them on to the same ports of the loopback."""
     loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    stop = asyncio.Event()
+    ready = threading.Event()
+    thread = threading.Thread(target=loop.run_until_complete, args=(_serve(address, ports, ready, stop),))
     thread.start()
-    servers = [
-        asyncio.run_coroutine_threadsafe(_serve(address, port), loop).result(10) for port in ports
-    ]
+    assert ready.wait(10)
     try:
         yield
     finally:
-        for server in servers:
-            loop.call_soon_threadsafe(server.close)
-        loop.call_soon_threadsafe(loop.stop)
+        loop.call_soon_threadsafe(stop.set)
         thread.join(10)
+        loop.close()
 
 
-async def _serve(address: str, port: int) -> asyncio.Server:
-    async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        inner_reader, inner_writer = await asyncio.open_connection(LOOPBACK, port)
+async def _serve(address: str, ports: list[int], ready: threading.Event, stop: asyncio.Event) -> None:
+    servers = [await asyncio.start_server(partial(_pass_on, port), address, port) for port in ports]
+    ready.set()
+    await stop.wait()
+    for server in servers:
+        server.close()
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
+
+
+async def _pass_on(port: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    inner_reader, inner_writer = await asyncio.open_connection(LOOPBACK, port)
+    try:
         await asyncio.gather(_pump(reader, inner_writer), _pump(inner_reader, writer))
-
-    return await asyncio.start_server(pass_on, address, port)
+    finally:
+        writer.close()
+        inner_writer.close()
 
 
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

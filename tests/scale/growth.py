@@ -8,7 +8,7 @@ Copy 1 is the youngest. Its numbers lie one stride below the played ones, those 
 so on; `prepare` starts all counters high enough for that.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -26,8 +26,9 @@ YEAR = 365 * 86_400
 # What does not grow with the number of escrows.
 _STILL = {
     "chain.Network", "chain.DeployedContract", "chain.Provider", "chain.Breaker", "chain.Token",
-    "chain.Alarm", "chain.Sender", "chain.FinalSequence", "core.LongRound", "chain.ScanCursor", "payments.EscrowPolicy", "payments.KillSwitch",
-    "payments.ProjectionCursor", "core.Heartbeat", "core.Lease", "core.StoredFile", "core.AuditEntry",
+    "chain.Alarm", "chain.Sender", "chain.FinalSequence", "chain.ScanCursor", "payments.EscrowPolicy",
+    "payments.KillSwitch", "payments.ProjectionCursor", "core.Heartbeat", "core.Lease",
+    "core.LongRound", "core.StoredFile", "core.AuditEntry",
 }  # fmt: skip
 # Columns that count something of the network, like a sequence.
 _COUNTERS = {
@@ -108,64 +109,69 @@ class Copying:
         columns = list(model._meta.local_fields)
         names = ", ".join(f'"{column.column}"' for column in columns)
         values = ", ".join(self._value(model, column) for column in columns)
-        last = self.first + self.times - 1
+        series = f"generate_series({self.first + self.times - 1}, {self.first}, -1) copy_no"
+        table = model._meta.db_table
         return (
-            f'INSERT INTO "{model._meta.db_table}" ({names}) SELECT {values} '
-            f"FROM generate_series({last}, {self.first}, -1) copy_no, scale_{self.lives.name}_{model._meta.db_table} t"
+            f'INSERT INTO "{table}" ({names}) SELECT {values} '
+            f"FROM {series}, scale_{self.lives.name}_{table} t"
         )
 
     def _value(self, model: type[models.Model], column: models.Field) -> str:
-        name = f't."{column.column}"'
+        """The first rule that fits; what none knows is copied as it is."""
         special = self.owners.get((model._meta.label, column.column))
-        if special:
-            return special
-        if isinstance(column, models.ForeignKey):
-            return self._reference(column, name)
-        if isinstance(column, PrefixedIdField):
-            return _id(name)
-        if isinstance(column, models.AutoField) or column.column in _COUNTERS:
-            return f"CASE WHEN {name} < {HIGH} THEN {name} ELSE {name} - copy_no::bigint * {SPAN} END"
-        if column.column == _NONCE:
-            return f"{name} + copy_no::bigint * {SPAN}"
-        if isinstance(column, HashField):
-            return f"CASE WHEN {name} = '' THEN '' ELSE '0x' || md5({name} || copy_no) || md5(copy_no || {name}) END"
-        if isinstance(column, AddressField):
-            return self._address(name)
-        if isinstance(column, models.DateTimeField):
-            return f"{name} - make_interval(secs => {self._age()})" if self.old else name
-        if column.column in _LOOSE:
-            return f"CASE WHEN {name} ~ '^[a-z]+_[0-9a-z]{{26}}$' THEN {_id(name)} ELSE {name} END"
-        if column.column in _OWN:
-            return f"left({name}, 24) || md5({name} || copy_no)"
-        return name
+        rules: tuple[tuple[bool, Callable[[Any, str], str]], ...] = (
+            (bool(special), lambda _, __: special or ""),
+            (isinstance(column, models.ForeignKey), self._reference),
+            (isinstance(column, PrefixedIdField), lambda _, name: _id(name)),
+            (isinstance(column, models.AutoField) or column.column in _COUNTERS, _counter),
+            (column.column == _NONCE, lambda _, name: f"{name} + copy_no::bigint * {SPAN}"),
+            (isinstance(column, HashField), _hash),
+            (isinstance(column, AddressField), self._address),
+            (self.old and isinstance(column, models.DateTimeField), self._instant),
+            (column.column in _LOOSE, _loose),
+            (column.column in _OWN, lambda _, name: f"left({name}, 24) || md5({name} || copy_no)"),
+        )
+        name = f't."{column.column}"'
+        return next((rule(column, name) for fits, rule in rules if fits), name)
 
     def _reference(self, column: "models.ForeignKey", name: str) -> str:
         target = column.related_model
         if target not in growing() or target._meta.db_table not in self.lives.rows:
             return name
-        changed = (
-            _id(name)
-            if isinstance(target._meta.pk, PrefixedIdField)
-            else f"{name} - copy_no::bigint * {SPAN}"
-        )
+        key = target._meta.pk
+        changed = _id(name) if isinstance(key, PrefixedIdField) else _counter(key, name)
         # What the lives only refer to was there before them, and is not copied with them.
         known = f"SELECT 1 FROM scale_{self.lives.name}_{target._meta.db_table} o"
-        return f'CASE WHEN EXISTS ({known} WHERE o."{target._meta.pk.column}" = {name}) THEN {changed} ELSE {name} END'
+        return f'CASE WHEN EXISTS ({known} WHERE o."{key.column}" = {name}) THEN {changed} ELSE {name} END'
 
-    def _address(self, name: str) -> str:
+    def _address(self, _: Any, name: str) -> str:
         listed = ", ".join(f"'{vault}'" for vault in self.vaults) or "''"
         # Digits alone: such an address is its own checksum.
         digits = f"translate(md5({name} || copy_no) || md5(copy_no || {name}), 'abcdef', '012345')"
-        other = f"'0x' || left({digits}, 40)"
-        return f"CASE WHEN {name} IN ({listed}) THEN {other} ELSE {name} END"
+        return f"CASE WHEN {name} IN ({listed}) THEN '0x' || left({digits}, 40) ELSE {name} END"
 
-    def _age(self) -> str:
-        return f"(copy_no - {self.first} + 1) * {YEAR / self.times:.3f}"
+    def _instant(self, _: Any, name: str) -> str:
+        age = f"(copy_no - {self.first} + 1) * {YEAR / self.times:.3f}"
+        return f"{name} - make_interval(secs => {age})"
 
 
 def _id(name: str) -> str:
     """Ids begin with their time: those of older copies are smaller."""
-    return f"split_part({name}, '_', 1) || '_00' || lpad((99999999 - copy_no)::text, 8, '0') || left(md5({name} || copy_no), 16)"
+    instant = "'_00' || lpad((99999999 - copy_no)::text, 8, '0')"
+    return f"split_part({name}, '_', 1) || {instant} || left(md5({name} || copy_no), 16)"
+
+
+def _counter(_: Any, name: str) -> str:
+    return f"CASE WHEN {name} < {HIGH} THEN {name} ELSE {name} - copy_no::bigint * {SPAN} END"
+
+
+def _hash(_: Any, name: str) -> str:
+    other = f"'0x' || md5({name} || copy_no) || md5(copy_no || {name})"
+    return f"CASE WHEN {name} = '' THEN '' ELSE {other} END"
+
+
+def _loose(_: Any, name: str) -> str:
+    return f"CASE WHEN {name} ~ '^[a-z]+_[0-9a-z]{{26}}$' THEN {_id(name)} ELSE {name} END"
 
 
 class Copier:
@@ -246,7 +252,8 @@ def inventory() -> dict[str, Any]:
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT relname, reltuples::bigint, pg_total_relation_size(oid) FROM pg_class "
-            "WHERE relkind = 'r' AND reltuples > 1000 AND relnamespace = 'public'::regnamespace ORDER BY 3 DESC"
+            "WHERE relkind = 'r' AND reltuples > 1000 AND relnamespace = 'public'::regnamespace "
+            "ORDER BY 3 DESC"
         )
         tables = cursor.fetchall()
         cursor.execute("SELECT pg_database_size(current_database())")

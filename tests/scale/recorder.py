@@ -87,7 +87,7 @@ class Recorder:
             read = max(read, rows)
             if table or node.get("Index Name"):
                 nodes.append(_told(node))
-            if node["Node Type"] == "Seq Scan" and self._big.get(table, 0) > MANY:
+            if node["Node Type"] == "Seq Scan" and self._big.get(table, 0) > MANY and not _stops(node):
                 faults.append(f"reads all of {table} ({self._big[table]:,} rows)")
             if rows > MANY:
                 faults.append(f"reads {rows:,} rows in {_told(node)}")
@@ -102,8 +102,14 @@ def _nodes(plan: Any) -> Iterator[Any]:
         yield from _nodes(child)
 
 
+def _stops(node: Any) -> bool:
+    """Never begun, or one that takes the first rows as they come, whichever they are."""
+    first = "Filter" not in node and node.get("Actual Rows", MANY + 1) <= MANY
+    return node.get("Actual Loops") == 0 or first
+
+
 def _rows(node: Any) -> int:
-    """How many rows a node looked at, those it threw away included; what is only planned counts as thought."""
+    """How many rows a node looked at, those it threw away included; none where it was only planned."""
     if "Actual Rows" not in node:
         return 0
     thrown = sum(node.get(f"Rows Removed by {why}", 0) for why in ("Filter", "Index Recheck", "Join Filter"))

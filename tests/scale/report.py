@@ -43,8 +43,8 @@ def _page(queries: list[Query], facts: dict[str, Any]) -> str:
     lines = [
         "# Plans of the hot queries",
         "",
-        f"`make explain ROWS={facts['wanted']}` on {facts['date']}, commit {facts['commit']}. Every query that "
-        "the duties, services, pages, API lists and consoles issued on a grown database, as they issued it: "
+        f"`make explain ROWS={facts['wanted']}` on {facts['date']}, commit {facts['commit']}. "
+        "Every query that the duties, services, pages, API lists and consoles issued on a grown database, as they issued it: "
         f"{len(queries)} statements, {faults} of which read a table of over {MANY:,} rows from end to end or "
         f"looked at more than {MANY:,} rows.",
         "",
@@ -55,6 +55,11 @@ def _page(queries: list[Query], facts: dict[str, Any]) -> str:
         *(f"| {name} | {rows:,} | {size / 1e6:,.0f} |" for name, rows, size in facts["tables"]),
         "",
         f"Grown in {facts['grown_seconds']} s; all in all {facts['database_mb']:,} MB.",
+        "",
+        f"Watch set: {facts['watch_set']['addresses']:,} addresses are loaded in "
+        f"{facts['watch_set']['load_seconds']} s (while memory is traced), take "
+        f"{facts['watch_set']['megabytes']} MB in each process that reads, and are looked up and brought up to "
+        f"date for a block in {facts['watch_set']['refresh_milliseconds']} ms.",
         "",
         "## The slowest statements",
         "",
