@@ -11,10 +11,10 @@ from datetime import timedelta
 from core import clock
 from core.models import LongRound
 
+Portion = Callable[[str], str | None]
 
-def go_on(
-    name: str, portion: Callable[[str], str | None], *, seconds: float, pause: timedelta = timedelta()
-) -> bool:
+
+def go_on(name: str, portion: Portion, *, seconds: float, pause: timedelta = timedelta()) -> bool:
     """Do portions of the round `name` for about `seconds`; True when the round came to its end.
 
     `portion(after)` works on what follows the key `after` and returns the last key that it did; None when
