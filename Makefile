@@ -7,6 +7,7 @@ MAKEFLAGS += --no-print-directory
 
 PORT ?= 8000
 ARGS ?=
+ROWS ?= 1000000
 PY := .venv/bin/python
 STACK := $(PY) -m escrow_platform.stack
 CSS_IN := static/src/holdfast.css
@@ -60,6 +61,13 @@ check: setup ## lint, format, types, import direction, migrations, API schema
 
 bench: setup ## measure the chain engine beside its floors into docs/benchmarks; ARGS="a b" for some
 	@$(STACK) exec --scratch -- python -m tests.bench $(ARGS)
+
+explain: setup ## the plans of all hot queries on ROWS=1000000 chain events; writes docs/results/explain.md
+	@ROWS=$(ROWS) KEEP_RESULTS=1 $(STACK) exec --scratch --services pg,redis -- \
+		python -m pytest tests/scale --show-capture=no $(ARGS)
+
+hosts: setup ## two hosts with a network each, one cut off in the middle; needs root; writes docs/results/hosts.md
+	@$(PY) -m tests.hosts $(ARGS)
 
 gas: setup ## measure what each action costs on chain, compare, write contracts/gas.json
 	@$(PY) -m contracts.gas $(ARGS)

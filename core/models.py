@@ -129,6 +129,7 @@ class Deadline(models.Model):
         indexes: ClassVar = [
             models.Index(fields=["next_try_at"], name="deadline_due", condition=models.Q(state="waiting")),
             models.Index(fields=["subject_id", "due_at"], name="deadline_by_subject"),
+            models.Index(fields=["id"], name="deadlines_waiting", condition=models.Q(state="waiting")),
         ]
 
     def __str__(self) -> str:

@@ -58,7 +58,7 @@ class Deal(FSMModelMixin, models.Model):
             )
         ]
         indexes: ClassVar = [
-            models.Index(fields=["partner", "-created", "-id"], name="deals_of_partner"),
+            models.Index(fields=["partner", "livemode", "-created", "-id"], name="deals_of_partner_in_mode"),
             models.Index(fields=["state", "id"], name="deals_by_state"),
             models.Index(
                 fields=["external_reference"],

@@ -93,6 +93,7 @@ class Escrow(FSMModelMixin, models.Model):
             ),
         ]
         indexes: ClassVar = [
+            models.Index(fields=["created", "id"], name="escrows_by_age"),
             models.Index(fields=["state", "id"], name="escrows_by_state"),
             models.Index(fields=["id"], condition=models.Q(frozen=True), name="escrows_frozen"),
             models.Index(

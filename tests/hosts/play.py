@@ -173,13 +173,13 @@ def write_report() -> None:
     lines = [
         "# Two hosts, one PostgreSQL, one Redis, one node",
         "",
-        f"`make hosts` on {datetime.now(UTC):%Y-%m-%d}, commit {commit.stdout.strip()}. Each host is a "
-        "network namespace with a Celery worker and a sweeper that reads, signs, sends and projects without Celery; "
-        f"nothing coordinates them but the database. {LIVES} deals are paid and released; the right host "
-        f"loses its network for {UNPLUGGED:.0f} s in the middle and gets it back.",
+        f"`make hosts` on {datetime.now(UTC):%Y-%m-%d}, commit {commit.stdout.strip()}. Each host is a",
+        "network namespace with a Celery worker and a sweeper that reads, signs, sends and projects without",
+        f"Celery; nothing coordinates them but the database. {LIVES} deals are paid and released; the right",
+        f"host loses its network for {UNPLUGGED:.0f} s in the middle and gets it back.",
         "",
-        "Every play ends with: each escrow decided once on the chain, each leg paid once, one posting for "
-        "each event, books equal to the chain.",
+        "Every play ends with: each escrow decided once on the chain, each leg paid once, one posting for each",
+        "event, books equal to the chain. What a host did is counted by the rows that it wrote.",
         "",
         "| beats | host | tasks done | " + " | ".join(titles[table] for table in WATCHED) + " |",
         "| ---: | --- | ---: |" + " ---: |" * len(WATCHED),

@@ -46,7 +46,7 @@ def staff() -> Staff:
 def partner(name: str) -> tuple[Partner, str]:
     """A marketplace and the secret of its key."""
     found = create_partner(name=name, owner=UserFactory(email=f"{name}@example.org"), actor=SYSTEM)
-    issued = create_key(found, livemode=True, scopes=Scope.values, actor=SYSTEM)
+    issued = create_key(found, livemode=False, scopes=Scope.values, actor=SYSTEM)
     return found, issued.secret
 
 

@@ -3,12 +3,15 @@
 import json
 import os
 import subprocess
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
 from tests.chain.helpers import ROOT
 from tests.scale.recorder import MANY, Query, Recorder
 
+# These grow with the chain's time, not with the lives.
+OF_THE_CHAIN = ("chain_block", "chain_scancoverage", "chain_secondpass", "chain_reorg")
 RESULTS = ROOT / "docs" / "results"
 
 
@@ -40,30 +43,35 @@ def _entry(query: Query) -> dict[str, Any]:
 def _page(queries: list[Query], facts: dict[str, Any]) -> str:
     slow = sorted(queries, key=lambda query: -query.milliseconds)[:40]
     faults = sum(bool(query.faults) for query in queries)
+    watched = facts["watch_set"]
     lines = [
         "# Plans of the hot queries",
         "",
-        f"`make explain ROWS={facts['wanted']}` on {facts['date']}, commit {facts['commit']}. "
-        "Every query that the duties, services, pages, API lists and consoles issued on a grown database, as they issued it: "
-        f"{len(queries)} statements, {faults} of which read a table of over {MANY:,} rows from end to end or "
-        f"looked at more than {MANY:,} rows.",
+        f"`make explain ROWS={facts['wanted']}` on {facts['date']}, commit {facts['commit']}. Every query",
+        "that the duties, services, pages, API lists and consoles issued on a grown database, as they issued",
+        f"it: {len(queries)} statements, {faults} of which read a table of over {MANY:,} rows from end to end",
+        f"or looked at more than {MANY:,} rows.",
         "",
-        "## The database",
+        f"The database was grown in {facts['grown_seconds']} s and has {facts['database_mb']:,} MB. Watch set:",
+        f"{watched['addresses']:,} addresses are loaded in {watched['load_seconds']} s (while memory is traced),",
+        f"take {watched['megabytes']} MB in each process that reads, and are looked up and brought up to date",
+        f"for a block in {watched['refresh_milliseconds']} ms.",
         "",
-        "| table | rows | MB with indexes |",
-        "| --- | ---: | ---: |",
-        *(f"| {name} | {rows:,} | {size / 1e6:,.0f} |" for name, rows, size in facts["tables"]),
+        "## Tables, and what a life adds to them",
         "",
-        f"Grown in {facts['grown_seconds']} s; all in all {facts['database_mb']:,} MB.",
+        "Bytes are of rows, indexes and long values together. A life is paid in full and released or refunded,",
+        "or ruled after a dispute, or never paid. Blocks and coverage are those of a chain that mines for each",
+        "step; they grow with the chain's time and not with the lives.",
         "",
-        f"Watch set: {facts['watch_set']['addresses']:,} addresses are loaded in "
-        f"{facts['watch_set']['load_seconds']} s (while memory is traced), take "
-        f"{facts['watch_set']['megabytes']} MB in each process that reads, and are looked up and brought up to "
-        f"date for a block in {facts['watch_set']['refresh_milliseconds']} ms.",
+        "| table | rows | MB | bytes a row | rows: paid | ruled | unpaid |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
+        *_growth(facts),
+        "",
+        *_totals(facts),
         "",
         "## The slowest statements",
         "",
-        "Longest of all runs, one of them the first on cold pages; rows are the most that a node of the plan "
+        "Longest of all runs, one of them the first on cold pages; rows are the most that a node of the plan",
         "looked at. All statements with their text are in `explain.json`.",
         "",
         "| place | plan | rows | ms |",
@@ -71,6 +79,20 @@ def _page(queries: list[Query], facts: dict[str, Any]) -> str:
         *(f"| {one.where} | {_short(one)} | {one.read:,} | {one.milliseconds:.1f} |" for one in slow),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _growth(facts: dict[str, Any]) -> Iterator[str]:
+    for name, rows, size in facts["tables"]:
+        lives = " | ".join(f"{life.get(name, 0):g}" for life in facts["rows_of_a_life"].values())
+        yield f"| {name} | {rows:,} | {size / 1e6:,.0f} | {size / rows:,.0f} | {lives} |"
+
+
+def _totals(facts: dict[str, Any]) -> Iterator[str]:
+    a_row = {name: size / rows for name, rows, size in facts["tables"]}
+    for kind, life in facts["rows_of_a_life"].items():
+        kept = {name: rows for name, rows in life.items() if name not in OF_THE_CHAIN}
+        size = sum(a_row.get(name, 0) * rows for name, rows in kept.items())
+        yield f"- A life that is {kind}: {sum(kept.values()):g} rows, {size / 1000:,.1f} kB."
 
 
 def _short(query: Query) -> str:

@@ -72,7 +72,16 @@ def grow(desk: Desk) -> Grown:
     fill_vaults(desk)
     growth.drop_templates()
     growth.analyze()
-    facts = {"wanted": ROWS, "grown_seconds": round(time.monotonic() - started), **growth.inventory()}
+    facts = {
+        "wanted": ROWS,
+        "grown_seconds": round(time.monotonic() - started),
+        "rows_of_a_life": {
+            "paid": {table: rows / _PEOPLE for table, rows in paid.rows.items()},
+            "ruled": ruled.rows,
+            "unpaid": unpaid.rows,
+        },
+        **growth.inventory(),
+    }
     return Grown(desk, people, alive, [secret, other], facts)
 
 
