@@ -22,7 +22,7 @@ export PIP_ROOT_USER_ACTION := ignore
 
 say = { echo "holdfast: $(1)" >&2; exit 1; }
 
-.PHONY: help setup demo demo-check demo-reset test check chaos chaos-rules-off bench \
+.PHONY: help setup demo demo-check demo-reset test check chaos chaos-rules-off bench explain hosts \
 	gas contracts contracts-long contracts-exit contracts-prove contracts-mutate schema css messages clean chromium
 
 help: ## this list
@@ -64,7 +64,7 @@ bench: setup ## measure the chain engine beside its floors into docs/benchmarks;
 
 explain: setup ## the plans of all hot queries on ROWS=1000000 chain events; writes docs/results/explain.md
 	@ROWS=$(ROWS) KEEP_RESULTS=1 $(STACK) exec --scratch --services pg,redis -- \
-		python -m pytest tests/scale --show-capture=no $(ARGS)
+		python -m pytest -x tests/scale/explain.py --show-capture=no $(ARGS)
 
 hosts: setup ## two hosts with a network each, one cut off in the middle; needs root; writes docs/results/hosts.md
 	@$(PY) -m tests.hosts $(ARGS)
