@@ -1,0 +1,98 @@
+"""How the node lies to the product: each kind of fault of the proxy, for a few answers or a few seconds."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.chaos import modes, rpcproxy
+from tests.chaos.rpcproxy import Answer, Fault, Forward, Request, RpcProxy, Rule
+
+LAG_BLOCKS, LAG_SECONDS = 6, 4.0
+LATE_SECONDS = 1.5
+
+
+def error_after_accepting(request: Request, forward: Forward) -> Answer:
+    """The node takes it and answers with an error that says nothing."""
+    forward(request)
+    return rpcproxy.error("internal error")(request, forward)
+
+
+_SIMPLE: dict[str, tuple[str, Fault]] = {
+    "rpc reply dropped": ("eth_sendRawTransaction", rpcproxy.drop_reply),
+    "rpc request dropped": ("eth_sendRawTransaction", rpcproxy.drop_request),
+    "rpc error after accepting": ("eth_sendRawTransaction", error_after_accepting),
+    "rpc 429": ("*", rpcproxy.status(429)),
+    "rpc 500": ("*", rpcproxy.status(500)),
+    "rpc garbage": ("*", rpcproxy.garbage),
+    "rpc late": ("*", modes.delay(LATE_SECONDS)),
+    "rpc no receipts": ("eth_getTransactionReceipt", modes.null_receipt),
+}
+
+
+@dataclass
+class Lie:
+    """One fault that was told to the proxy: how often it really changed an answer, and until when it lasts."""
+
+    kind: str
+    rules: list[Rule]
+    changed: Callable[[], int]
+    until: float | None = None
+
+
+@dataclass
+class Lies:
+    """The faults that the proxy was told, of which each counts once it changed an answer."""
+
+    proxy: RpcProxy
+    told: list[Lie] = field(default_factory=list)
+
+    def tell(self, kind: str, size: int) -> None:
+        """From the next matching request on."""
+        if kind in _SIMPLE:
+            method, fault = _SIMPLE[kind]
+            rule = self.proxy.on(method, fault, times=size)
+            self.told.append(Lie(kind, [rule], lambda: rule.used))
+        elif kind == "rpc lagging":
+            before = len(self.proxy.rules)
+            modes.lag(self.proxy, LAG_BLOCKS)
+            rules = self.proxy.rules[before:]
+            until = time.monotonic() + LAG_SECONDS
+            self.told.append(Lie(kind, rules, lambda: sum(rule.used for rule in rules), until))
+        else:
+            self._withhold(kind, size)
+
+    def _withhold(self, kind: str, size: int) -> None:
+        """Counts only answers in which there was something to leave out."""
+        left_out: list[Any] = []
+
+        def fault(request: Request, forward: Forward) -> Answer:
+            if len(left_out) >= size:
+                return forward(request)
+            honest = forward(request)
+            if honest.get("result"):
+                left_out.append(honest["result"][-1])
+                return {**honest, "result": honest["result"][:-1]}
+            return honest
+
+        self.told.append(Lie(kind, [self.proxy.on("eth_getLogs", fault)], lambda: len(left_out)))
+
+    def tend(self) -> None:
+        """Take back what has lasted long enough."""
+        now = time.monotonic()
+        for lie in self.told:
+            if lie.until is not None and now >= lie.until:
+                self._forget(lie)
+
+    def _forget(self, lie: Lie) -> None:
+        for rule in lie.rules:
+            if rule in self.proxy.rules:
+                self.proxy.rules.remove(rule)
+        lie.until = None
+
+    def fired(self) -> dict[str, int]:
+        """How many faults of each kind changed at least one answer."""
+        counts: dict[str, int] = {}
+        for lie in self.told:
+            counts[lie.kind] = counts.get(lie.kind, 0) + (lie.changed() > 0)
+        return counts
