@@ -7,6 +7,8 @@ MAKEFLAGS += --no-print-directory
 
 PORT ?= 8000
 ARGS ?=
+N ?= 300
+SEED ?=
 PY := .venv/bin/python
 STACK := $(PY) -m escrow_platform.stack
 CSS_IN := static/src/holdfast.css
@@ -22,7 +24,7 @@ export PIP_ROOT_USER_ACTION := ignore
 say = { echo "holdfast: $(1)" >&2; exit 1; }
 
 .PHONY: help setup demo demo-check demo-reset test check gas contracts contracts-long contracts-exit contracts-prove \
-	contracts-mutate schema css messages clean chromium
+	contracts-mutate soak schema css messages clean chromium
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -74,6 +76,9 @@ contracts-prove: setup .venv-proof/.installed ## symbolic proofs and static anal
 
 contracts-mutate: setup .venv-proof/.installed ## do the tests notice thousands of small changes? ARGS="--minutes 30"
 	@nice -n 15 $(PY) -m contracts.mutate $(ARGS)
+
+soak: setup ## N whole deals while everything fails and is killed, then the money is counted; SEED=... replays
+	@$(PY) -m tests.soak $(N) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 schema: setup ## write docs/openapi.yaml from the code
 	@mkdir -p docs

@@ -1,1 +1,1 @@
-"""Hundreds of whole lives while everything fails: `make soak`. At the end the chain is asked for the money."""
+"""Hundreds of whole lives while everything fails: `make soak`. The chain then says where the money is."""

@@ -1,4 +1,4 @@
-"""`python -m tests.soak N [--seed S]`: play N lives under faults, judge them; exit code 1 if anything is wrong."""
+"""`python -m tests.soak N [--seed S]`: play N lives under faults, judge them; 1 if anything is wrong."""
 
 import argparse
 import secrets
@@ -9,13 +9,16 @@ from pathlib import Path
 
 from escrow_platform.stack.__main__ import guarded
 from escrow_platform.stack.services import scratch_run
-from tests.soak.plan import Plan, make
+from tests.soak.plan import FEWEST, Plan, make
 from tests.soak.services import Ground, laid
 
 
 def main() -> int:
     """Read the command line and play."""
-    options = _parser().parse_args()
+    parser = _parser()
+    options = parser.parse_args()
+    if options.lives < FEWEST:
+        parser.error(f"a soak has at least {FEWEST} lives, so that every outcome is there")
     seed = secrets.randbelow(10**6) if options.seed is None else options.seed
     plan = make(seed, options.lives, faults=not options.calm)
     start = time.monotonic()
@@ -64,7 +67,7 @@ def _keep_logs(scratch: Path, folder: Path) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__)
-    parser.add_argument("lives", type=int, nargs="?", default=300, help="how many; at least 6")
+    parser.add_argument("lives", type=int, nargs="?", default=300, help=f"how many; at least {FEWEST}")
     parser.add_argument("--seed", type=int, default=None, help="replays a plan; random by default")
     parser.add_argument("--calm", action="store_true", help="no faults")
     parser.add_argument("--no-report", action="store_true", help="leave docs/results as it is")

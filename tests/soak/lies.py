@@ -32,7 +32,7 @@ _SIMPLE: dict[str, tuple[str, Fault]] = {
 
 @dataclass
 class Lie:
-    """One fault that was told to the proxy: how often it really changed an answer, and until when it lasts."""
+    """One fault told to the proxy: how often it really changed an answer, and until when it lasts."""
 
     kind: str
     rules: list[Rule]

@@ -1,5 +1,6 @@
 """The people of a soak, the partner, and the network's contracts: made once, before anything fails."""
 
+import io
 from dataclasses import dataclass, field
 
 from django.contrib.auth.models import Group
@@ -33,8 +34,9 @@ class People:
 def settle_in(chain: Anvil, fee: str) -> tuple[Network, People]:
     """Tables, contracts, operator, seats and everybody. The node mines meanwhile."""
     call_command("migrate", verbosity=0, interactive=False)
-    call_command("chain_deploy", verbosity=0)
-    call_command("operator_deploy", fee_recipient=fee, verbosity=0)
+    told = io.StringIO()
+    call_command("chain_deploy", verbosity=0, stdout=told)
+    call_command("operator_deploy", fee_recipient=fee, verbosity=0, stdout=told)
     network = Network.objects.get(slug="local")
     Network.objects.filter(pk=network.pk).update(second_pass_after=SECOND_PASS)
     return network, _people()

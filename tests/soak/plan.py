@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 
 USDT = 10**6
 PEOPLE = 8  # on each side
+FEWEST = 6  # lives
 FOUR_EYES = 1_000 * USDT
 
 # How often each kind of fault comes for every hundred lives; at least once in every soak.
@@ -65,7 +66,7 @@ ENDS = {
 
 
 def fee_of(units: int) -> int:
-    """One per cent of what the seller gets in all, rounded down; said here once more, to judge the product."""
+    """One per cent of what the seller gets in all, rounded down; said here again, to judge the product."""
     return units * 100 // 10_000
 
 
@@ -138,8 +139,8 @@ class Plan:
 
 def make(seed: int, lives: int, *, faults: bool = True) -> Plan:
     """The plan of `lives` lives. Needs at least six, so that every outcome is there."""
-    if lives < 6:
-        raise ValueError("a soak has at least 6 lives")
+    if lives < FEWEST:
+        raise ValueError(f"a soak has at least {FEWEST} lives")
     chance = random.Random(seed)
     kinds = _kinds(lives)
     chance.shuffle(kinds)

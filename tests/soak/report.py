@@ -52,8 +52,8 @@ def words(told: dict[str, Any]) -> str:
     outcomes = [*told["lives_by_outcome"].items()]
     return f"""# Soak
 
-{told["lives"]} lives, seed {told["seed"]}, plan {told["plan"]}: **lost {told["lost"]}, doubled {told["doubled"]}, \
-difference {told["different"]}**. {_minutes(told["seconds"])}. Commit {told["commit"]}, {told["date"]}.
+{told["lives"]} lives, seed {told["seed"]}, plan {told["plan"]}: \
+**lost {told["lost"]}, doubled {told["doubled"]}, difference {told["different"]}**. {_minutes(told["seconds"])}. Commit {told["commit"]}, {told["date"]}.
 
 {verdict}
 
@@ -67,14 +67,16 @@ Planned as {", ".join(f"{count} {kind}" for kind, count in told["lives_by_kind"]
 | --- | --- | --- |
 {_rows(faults)}
 
-{told["blocks"]} blocks; reorgs took {told["transactions_orphaned"]} transactions out of theirs; wallets sent \
-{told["payments_sent_again"]} payments again; people and the partner repeated {told["clicks_repeated"]} clicks; \
-{told["requests_without_answer"]} requests got no answer; {told["answers_replayed"]} were answered from the \
-idempotency records; {told["duplicate_tasks_sent"]} tasks were sent as duplicates.
+{told["blocks"]} blocks; reorgs took {told["transactions_orphaned"]} transactions out of theirs; wallets \
+sent {told["payments_sent_again"]} payments again; people and the partner repeated \
+{told["clicks_repeated"]} clicks; {told["requests_without_answer"]} requests got no answer; \
+{told["answers_replayed"]} were answered from the idempotency records; {told["duplicate_tasks_sent"]} tasks \
+were sent as duplicates.
 
-A fault counts when its effect was seen: the process died of it, the server recovered from its log, the block at \
-that height became another, the proxy changed an answer, the copies of a task ran. The judgement reads the \
-token's Transfer logs from the node, and compares them with the plan, the legs and the books, unit by unit.
+A fault counts when its effect was seen: the process died of it, the server recovered from its log, the \
+block at that height became another, the proxy changed an answer, the copies of a task ran. The judgement \
+reads the token's Transfer logs from the node, and compares them with the plan, the legs and the books, \
+unit by unit.
 """
 
 

@@ -1,4 +1,4 @@
-"""PostgreSQL, Redis, the node and the proxy before it: started before the product is loaded, killed at will."""
+"""PostgreSQL, Redis, node and proxy: there before the product is loaded, killed at will."""
 
 import os
 import signal

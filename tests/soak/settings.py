@@ -6,8 +6,6 @@ from escrow_platform.settings.local import CLOCKS
 # What a killed worker held must be free again soon.
 CHAIN_LEASE_SECONDS = 3
 CLOCKS = CLOCKS | {"appeal": 2}
-PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-ACCOUNT_RATE_LIMITS = False
 # One partner, one address: all of the soak's requests come from there.
 API_RATE_LIMITS = {"key": (60_000, 60), "ip": (60_000, 60)}
 # Nobody sits there to approve what is above a cap.

@@ -107,7 +107,10 @@ HARMS: dict[str, tuple[str, Harm]] = {
         lambda found: replace(found, transfers=[*found.transfers, ("0xs", ("0xs", VAULT, 9))]),
     ),
     "a line of the books is wrong": ("different", lambda found: replace(found, books={VAULT: 1})),
-    "money stayed in the vault": ("lost", lambda found: replace(found, balances={VAULT: 1}, books={VAULT: 1})),
+    "money stayed in the vault": (
+        "lost",
+        lambda found: replace(found, balances={VAULT: 1}, books={VAULT: 1}),
+    ),
     "an account was not emptied": (
         "different",
         lambda found: replace(found, accounts={("esc_1", "held"): 1}),
