@@ -53,7 +53,8 @@ def words(told: dict[str, Any]) -> str:
     return f"""# Soak
 
 {told["lives"]} lives, seed {told["seed"]}, plan {told["plan"]}: \
-**lost {told["lost"]}, doubled {told["doubled"]}, difference {told["different"]}**. {_minutes(told["seconds"])}. Commit {told["commit"]}, {told["date"]}.
+**lost {told["lost"]}, doubled {told["doubled"]}, difference {told["different"]}**. \
+{_minutes(told["seconds"])}. Commit {told["commit"]}, {told["date"]}.
 
 {verdict}
 

@@ -1,6 +1,7 @@
 """Who works during a soak: workers, beat and web, on a chain that goes on; each can be killed."""
 
 import signal
+import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +10,7 @@ from pathlib import Path
 
 from escrow_platform.stack.ports import HOST, free_port
 from escrow_platform.stack.process import Child, signal_group, spawn
+from escrow_platform.stack.readiness import NotReady, wait_ready
 from escrow_platform.stack.services import Run
 from tests.chain.fixtures import Anvil
 from tests.chain.helpers import ROOT, process_environment
@@ -49,6 +51,17 @@ class Web:
             )
         )
 
+    def wait(self) -> None:
+        """Until it takes connections."""
+        assert self.child is not None
+        wait_ready(self.child, self._probe)
+
+    def _probe(self) -> None:
+        try:
+            socket.create_connection((HOST, self.port), timeout=1).close()
+        except OSError as reason:
+            raise NotReady(str(reason)) from reason
+
     def kill(self) -> bool:
         """`kill -9`, and start it again; True if it was running until then."""
         assert self.child is not None
@@ -88,6 +101,7 @@ class Stage:
             self.crew.worker(name)
         self.crew.beat()
         self.web.start()
+        self.web.wait()
 
 
 @contextmanager
