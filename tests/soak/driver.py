@@ -18,7 +18,7 @@ from tests.soak.plan import Plan
 from tests.soak.stage import Stage
 
 POOL = 30  # lives at once
-TICK = 0.1  # seconds between two looks
+TICK = 0.25  # seconds between two looks
 STANDSTILL = 240.0  # seconds without a life that ends, after which the rest is lost
 DRAIN = 180.0  # seconds for what is under way after the last life
 SAY_EVERY = 15.0

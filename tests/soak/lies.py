@@ -32,11 +32,12 @@ _SIMPLE: dict[str, tuple[str, Fault]] = {
 
 @dataclass
 class Lie:
-    """One fault told to the proxy: how often it really changed an answer, and until when it lasts."""
+    """One fault told to the proxy: how often it really changed an answer, and how long it lasts."""
 
     kind: str
     rules: list[Rule]
     changed: Callable[[], int]
+    lasts: float | None = None
     until: float | None = None
 
 
@@ -57,8 +58,7 @@ class Lies:
             before = len(self.proxy.rules)
             modes.lag(self.proxy, LAG_BLOCKS)
             rules = self.proxy.rules[before:]
-            until = time.monotonic() + LAG_SECONDS
-            self.told.append(Lie(kind, rules, lambda: sum(rule.used for rule in rules), until))
+            self.told.append(Lie(kind, rules, lambda: sum(rule.used for rule in rules), LAG_SECONDS))
         else:
             self._withhold(kind, size)
 
@@ -78,9 +78,11 @@ class Lies:
         self.told.append(Lie(kind, [self.proxy.on("eth_getLogs", fault)], lambda: len(left_out)))
 
     def tend(self) -> None:
-        """Take back what has lasted long enough."""
+        """Take back what has lasted long enough since somebody was first told."""
         now = time.monotonic()
         for lie in self.told:
+            if lie.lasts is not None and lie.until is None and lie.changed():
+                lie.until = now + lie.lasts
             if lie.until is not None and now >= lie.until:
                 self._forget(lie)
 
@@ -88,7 +90,7 @@ class Lies:
         for rule in lie.rules:
             if rule in self.proxy.rules:
                 self.proxy.rules.remove(rule)
-        lie.until = None
+        lie.lasts = lie.until = None
 
     def fired(self) -> dict[str, int]:
         """How many faults of each kind changed at least one answer."""
