@@ -10,6 +10,7 @@ from tests.chaos.rpcproxy import Answer, Fault, Forward, Request, RpcProxy, Rule
 
 LAG_BLOCKS, LAG_SECONDS = 6, 4.0
 LATE_SECONDS = 1.5
+WITHHELD_SECONDS = 4.0
 
 
 def error_after_accepting(request: Request, forward: Forward) -> Answer:
@@ -75,7 +76,9 @@ class Lies:
                 return {**honest, "result": honest["result"][:-1]}
             return honest
 
-        self.told.append(Lie(kind, [self.proxy.on("eth_getLogs", fault)], lambda: len(left_out)))
+        # Taken back soon after, so that it does not stand before another rule for the same method.
+        rule = self.proxy.on("eth_getLogs", fault)
+        self.told.append(Lie(kind, [rule], lambda: len(left_out), WITHHELD_SECONDS))
 
     def tend(self) -> None:
         """Take back what has lasted long enough since somebody was first told."""
