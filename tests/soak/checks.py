@@ -91,6 +91,11 @@ def judge(wanted: Iterable[WantedLife], found: Found) -> Verdict:
     return verdict
 
 
+def without_effect(fired: dict[str, int]) -> list[str]:
+    """A soak in which a kind of fault never struck shows nothing about that kind."""
+    return [f"no “{kind}” had an effect" for kind, seen in fired.items() if not seen]
+
+
 def _judge_end(life: WantedLife, found: Found, verdict: Verdict) -> None:
     state = found.states.get(life.escrow, "nowhere")
     if state != life.end:

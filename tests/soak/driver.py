@@ -10,7 +10,7 @@ from django.db import connection
 
 from payments.models import Escrow
 from tests.soak import gather
-from tests.soak.checks import Verdict, judge
+from tests.soak.checks import Verdict, judge, without_effect
 from tests.soak.clicks import TRANSIENT, Wait
 from tests.soak.faults import Faults
 from tests.soak.lives import Living, World
@@ -81,9 +81,7 @@ class Soak:
         found = gather.found(self.world.network, self.stage.chain)
         verdict = judge(gather.wanted(self.lives, self.world.wallets), found)
         verdict.other += self.failures
-        verdict.other += [
-            f"no “{kind}” had an effect" for kind, seen in self.faults.fired().items() if not seen
-        ]
+        verdict.other += without_effect(self.faults.fired())
         return verdict
 
     def outcomes(self) -> dict[str, str]:

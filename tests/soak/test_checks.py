@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.soak.checks import Found, Leg, WantedLife, judge
+from tests.soak.checks import Found, Leg, WantedLife, judge, without_effect
 
 VAULT, BUYER, SELLER, FEE = "0xvault", "0xbuyer", "0xseller", "0xfee"
 LIFE = WantedLife(
@@ -126,3 +126,8 @@ def test_every_kind_of_harm_makes_the_judgement_red(name: str) -> None:
     kind, harm = HARMS[name]
     verdict = judge([LIFE], harm(healthy()))
     assert getattr(verdict, kind), verdict
+
+
+def test_a_kind_of_fault_that_never_struck_makes_it_red() -> None:
+    assert without_effect({"kill worker": 2, "redis killed": 1}) == []
+    assert without_effect({"kill worker": 2, "redis killed": 0}) == ["no “redis killed” had an effect"]
