@@ -14,7 +14,7 @@ from disputes.services import evidence, opening, review, rulings
 from payments.agreement import Agreement, Milestone
 from payments.models import Deal, Escrow, Order, Party, PayoutLeg, RefundRequest
 from payments.services import deals, delivery, payouts
-from payments.states import TERMINAL
+from payments.states import TERMINAL, LegState
 from tests.soak.clicks import Partner, Tally, Wait, click, look
 from tests.soak.people import People
 from tests.soak.plan import FOUR_EYES, Life
@@ -297,7 +297,11 @@ class Living:
     def _ended(self) -> bool:
         view = self.world.view
         ended = view.escrows.get(self._id) in TERMINAL and self._id not in view.busy
-        return ended and (self.life.kind != "short" or view.escrows[self._id] == self.life.end)
+        return ended and (self.life.kind != "short" or self._returned())
+
+    def _returned(self) -> bool:
+        """An escrow that was not paid in full expires first, and gives back what came some time after."""
+        return PayoutLeg.objects.filter(escrow=self._id, state=LegState.PAID).exists()
 
     def _state(self) -> str:
         return str(Escrow.objects.values_list("state", flat=True).get(pk=self._id))

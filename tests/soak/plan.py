@@ -59,7 +59,7 @@ ENDS = {
     "silent": "released",
     "refunded": "refunded",
     "asked": "refunded",
-    "short": "refunded",
+    "short": "expired",  # what was paid goes back all the same
     "unpaid": "expired",
     "ruled": "settled",
 }
