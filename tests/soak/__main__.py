@@ -44,7 +44,7 @@ def _played(ground: Ground, plan: Plan, options: argparse.Namespace, say: Callab
     from tests.soak.beginning import begun
     from tests.soak.stage import built
 
-    start = time.monotonic()
+    start, commit = time.monotonic(), report.current_commit()
     with built(ground) as stage:
         soak = begun(stage, plan, say)
         soak.play()
@@ -52,7 +52,7 @@ def _played(ground: Ground, plan: Plan, options: argparse.Namespace, say: Callab
         soak.drain()
         say("nothing is under way any more")
         verdict = soak.judge()
-        told = report.facts(soak, verdict, time.monotonic() - start)
+        told = report.facts(soak, verdict, commit, time.monotonic() - start)
     print(report.words(told), flush=True)
     if not options.no_report:
         report.write(told)

@@ -14,12 +14,12 @@ from tests.soak.driver import Soak
 FOLDER = ROOT / "docs" / "results"
 
 
-def facts(soak: Soak, verdict: Verdict, seconds: float) -> dict[str, Any]:
+def facts(soak: Soak, verdict: Verdict, commit: str, seconds: float) -> dict[str, Any]:
     """Numbers of one run, ready for JSON."""
     plan, tally = soak.plan, soak.world.tally
     planned = Counter(fault.kind for fault in plan.faults)
     return {
-        "commit": _commit(),
+        "commit": commit,
         "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "seed": plan.seed,
         "plan": plan.digest(),
@@ -100,7 +100,8 @@ def _minutes(seconds: int) -> str:
     return f"{seconds // 60} min {seconds % 60} s"
 
 
-def _commit() -> str:
+def current_commit() -> str:
+    """Ask before the soak begins: the tree may move on while it plays."""
     found = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False
     )
