@@ -7,6 +7,8 @@ MAKEFLAGS += --no-print-directory
 
 PORT ?= 8000
 ARGS ?=
+N ?= 300
+SEED ?=
 PY := .venv/bin/python
 STACK := $(PY) -m escrow_platform.stack
 CSS_IN := static/src/holdfast.css
@@ -21,7 +23,7 @@ export PIP_ROOT_USER_ACTION := ignore
 
 say = { echo "holdfast: $(1)" >&2; exit 1; }
 
-.PHONY: help setup demo demo-check demo-reset test check chaos chaos-rules-off bench \
+.PHONY: help setup demo demo-check demo-reset test check chaos chaos-rules-off soak \
 	gas contracts contracts-long contracts-exit contracts-prove contracts-mutate schema css messages clean chromium
 
 help: ## this list
@@ -58,9 +60,6 @@ check: setup ## lint, format, types, import direction, migrations, API schema
 	$(PY) manage.py spectacular --validate --fail-on-warn --file "$$fresh"; \
 	diff -u docs/openapi.yaml "$$fresh" || $(call say,docs/openapi.yaml is not what the code says; run: make schema)
 
-bench: setup ## measure the chain engine beside its floors into docs/benchmarks; ARGS="a b" for some
-	@$(STACK) exec --scratch -- python -m tests.bench $(ARGS)
-
 gas: setup ## measure what each action costs on chain, compare, write contracts/gas.json
 	@$(PY) -m contracts.gas $(ARGS)
 
@@ -83,6 +82,9 @@ contracts-prove: setup .venv-proof/.installed ## symbolic proofs and static anal
 
 contracts-mutate: setup .venv-proof/.installed ## do the tests notice thousands of small changes? ARGS="--minutes 30"
 	@nice -n 15 $(PY) -m contracts.mutate $(ARGS)
+
+soak: setup ## N whole deals while everything fails and is killed, then the money is counted; SEED=... replays
+	@$(PY) -m tests.soak $(N) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 schema: setup ## write docs/openapi.yaml from the code
 	@mkdir -p docs

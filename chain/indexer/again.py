@@ -67,7 +67,12 @@ def _cursor(network: Network) -> ScanCursor | None:
     first = None if cursor else ScanCoverage.objects.filter(network=network).order_by("from_number").first()
     if first is None:
         return cursor
-    facts = {"number": first.from_number - 1, "hash": first.end_hash, "timestamp": first.created_at}
+    facts = {
+        "number": first.from_number - 1,
+        "hash": first.end_hash,
+        "timestamp": first.created_at,
+        "window": FIRST,
+    }
     return ScanCursor.objects.get_or_create(network=network, lane=lane, defaults=facts)[0]
 
 
