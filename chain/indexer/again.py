@@ -11,7 +11,7 @@ from django.db import transaction
 
 from chain.indexer import store
 from chain.indexer.reading import RangeRead, read_range
-from chain.indexer.windows import shrink, widen
+from chain.indexer.windows import FIRST, shrink, widen
 from chain.models import (
     FinalEvent,
     Network,
