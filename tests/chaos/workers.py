@@ -61,7 +61,7 @@ class Crew:
         """Load the product once; everything else is forked from there."""
         with (self.folder / "nursery.log").open("ab") as log:
             self._nursery = subprocess.Popen(
-                [sys.executable, "-m", "tests.chaos.nursery"],
+                [*self.launcher(), sys.executable, "-m", "tests.chaos.nursery"],
                 env=process_environment(**self.environment),
                 cwd=ROOT,
                 stdin=subprocess.PIPE,
@@ -70,6 +70,10 @@ class Crew:
                 text=True,
             )
         self._answer()
+
+    def launcher(self) -> list[str]:
+        """What stands before every command: nothing, where the crew works on this very machine."""
+        return []
 
     def close(self) -> None:
         """Kill everything and wait for the nursery."""

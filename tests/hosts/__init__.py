@@ -1,0 +1,1 @@
+"""Two hosts that share nothing but one PostgreSQL, one Redis and a node; `make hosts`."""
