@@ -174,7 +174,8 @@ def write_report() -> None:
         "# Two hosts, one PostgreSQL, one Redis, one node",
         "",
         f"`make hosts` on {datetime.now(UTC):%Y-%m-%d}, commit {commit.stdout.strip()}. Each host is a "
-        "network namespace with a Celery worker and a sweeper that reads, signs, sends and projects without Celery; "
+        "network namespace with a Celery worker and a sweeper that reads, signs, sends and projects "
+        "without Celery; "
         f"nothing coordinates them but the database. {LIVES} deals are paid and released; the right "
         f"host loses its network for {UNPLUGGED:.0f} s in the middle and gets it back.",
         "",
