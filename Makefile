@@ -7,7 +7,9 @@ MAKEFLAGS += --no-print-directory
 
 PORT ?= 8000
 ARGS ?=
+N ?= 300
 ROWS ?= 1000000
+SEED ?=
 PY := .venv/bin/python
 STACK := $(PY) -m escrow_platform.stack
 CSS_IN := static/src/holdfast.css
@@ -22,7 +24,7 @@ export PIP_ROOT_USER_ACTION := ignore
 
 say = { echo "holdfast: $(1)" >&2; exit 1; }
 
-.PHONY: help setup demo demo-check demo-reset test check chaos chaos-rules-off bench explain hosts \
+.PHONY: help setup demo demo-check demo-reset test check chaos chaos-rules-off soak explain hosts \
 	gas contracts contracts-long contracts-exit contracts-prove contracts-mutate schema css messages clean chromium
 
 help: ## this list
@@ -59,14 +61,11 @@ check: setup ## lint, format, types, import direction, migrations, API schema
 	$(PY) manage.py spectacular --validate --fail-on-warn --file "$$fresh"; \
 	diff -u docs/openapi.yaml "$$fresh" || $(call say,docs/openapi.yaml is not what the code says; run: make schema)
 
-bench: setup ## measure the chain engine beside its floors into docs/benchmarks; ARGS="a b" for some
-	@$(STACK) exec --scratch -- python -m tests.bench $(ARGS)
-
 explain: setup ## the plans of all hot queries on ROWS=1000000 chain events; writes docs/results/explain.md
 	@ROWS=$(ROWS) KEEP_RESULTS=1 $(STACK) exec --scratch --services pg,redis -- \
 		python -m pytest -x tests/scale/explain.py --show-capture=no $(ARGS)
 
-hosts: setup ## two hosts with a network each, one cut off in the middle; needs root; writes docs/results/hosts.md
+hosts: setup ## two hosts, one of them cut off in the middle; needs root; writes docs/results/hosts.md
 	@$(PY) -m tests.hosts $(ARGS)
 
 gas: setup ## measure what each action costs on chain, compare, write contracts/gas.json
@@ -91,6 +90,9 @@ contracts-prove: setup .venv-proof/.installed ## symbolic proofs and static anal
 
 contracts-mutate: setup .venv-proof/.installed ## do the tests notice thousands of small changes? ARGS="--minutes 30"
 	@nice -n 15 $(PY) -m contracts.mutate $(ARGS)
+
+soak: setup ## N whole deals while everything fails and is killed, then the money is counted; SEED=... replays
+	@$(PY) -m tests.soak $(N) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 schema: setup ## write docs/openapi.yaml from the code
 	@mkdir -p docs

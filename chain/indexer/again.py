@@ -11,7 +11,7 @@ from django.db import transaction
 
 from chain.indexer import store
 from chain.indexer.reading import RangeRead, read_range
-from chain.indexer.windows import shrink, widen
+from chain.indexer.windows import FIRST, shrink, widen
 from chain.models import (
     FinalEvent,
     Network,
@@ -67,7 +67,12 @@ def _cursor(network: Network) -> ScanCursor | None:
     first = None if cursor else ScanCoverage.objects.filter(network=network).order_by("from_number").first()
     if first is None:
         return cursor
-    facts = {"number": first.from_number - 1, "hash": first.end_hash, "timestamp": first.created_at}
+    facts = {
+        "number": first.from_number - 1,
+        "hash": first.end_hash,
+        "timestamp": first.created_at,
+        "window": FIRST,
+    }
     return ScanCursor.objects.get_or_create(network=network, lane=lane, defaults=facts)[0]
 
 

@@ -23,6 +23,7 @@ from chain.models import (
     TransferInclusion,
 )
 from chain.rpc.answers import Header
+from chain.rpc.errors import AllProvidersFailed, BadAnswer
 from chain.services.alarms import raise_alarm, resolve_alarm
 
 _BATCH = 1000  # rows in one statement
@@ -76,8 +77,13 @@ class Stored:
 
 
 def keep_blocks(network: Network, headers: Iterable[Header]) -> dict[int, Block]:
-    """`keep_block` for many, by number; a few statements for all of them."""
-    wanted = {header.hash: header for header in headers}
+    """`keep_block` for many, by number; a few statements for all of them.
+
+    Raises `AllProvidersFailed` for a hash that stands for two blocks: a node made it up.
+    """
+    # By number: two lanes that store the same blocks wait for each other in one order.
+    listed = sorted(headers, key=lambda header: header.number)
+    wanted = {header.hash: header for header in listed}
     rows = Block.objects.filter(network=network, hash__in=wanted)
     known = {row.hash for row in rows}
     fresh = [
@@ -96,6 +102,8 @@ def keep_blocks(network: Network, headers: Iterable[Header]) -> dict[int, Block]
         # A rival may store the same: what stands there is read again, whoever wrote it.
         Block.objects.bulk_create(fresh, batch_size=_BATCH, ignore_conflicts=True)
         rows = rows.all()
+    if len(wanted) < len(listed) or any(not _is_block_of(row, wanted[row.hash]) for row in rows):
+        raise AllProvidersFailed([BadAnswer("a block hash that stands for another block")])
     blocks = {row.number: row for row in rows}
     lost = [row for row in blocks.values() if not row.canonical]
     if lost:
@@ -107,6 +115,10 @@ def keep_blocks(network: Network, headers: Iterable[Header]) -> dict[int, Block]
         for row in lost:
             row.canonical = True
     return blocks
+
+
+def _is_block_of(row: Block, header: Header) -> bool:
+    return (row.number, row.parent_hash) == (header.number, header.parent_hash)
 
 
 def keep_range(network: Network, read: RangeRead) -> list[Stored]:
@@ -168,7 +180,11 @@ def _log_fact(entry: Observed) -> tuple[Any, ...]:
 
 
 def _keep_logs(network: Network, entries: Sequence[Observed]) -> dict[tuple[Any, ...], ContractLog]:
-    rows = ContractLog.objects.filter(network=network, tx_hash__in={entry.log.tx_hash for entry in entries})
+    rows = ContractLog.objects.filter(
+        network=network,
+        address__in={entry.log.address for entry in entries},  # leads the index
+        tx_hash__in={entry.log.tx_hash for entry in entries},
+    )
     known = {_log_fact_of(row): row for row in rows} if entries else {}
     fresh = [
         ContractLog(

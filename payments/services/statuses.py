@@ -32,8 +32,11 @@ def marked(escrow: Escrow, event: chain_events.Delivered, final: FinalEvent) -> 
 def _marked_unasked(escrow: Escrow, final: FinalEvent) -> None:
     """Nobody waits for this mark here. With a wallet of the seller's own it is a delivery: the buyer's
     inspection runs here too, or the chain would pay the seller while the platform still waits for one. One
-    that we signed for a delivery that was sent back since is stale: the chain's clock is stopped again."""
-    if Attempt.objects.filter(hash=final.tx_hash).exists():
+    that we signed for a delivery that was sent back since is stale: the chain's clock is stopped again. Bytes
+    of ours whose order a restored database has forgotten prove no such thing: they are a delivery."""
+    marks = escrow.orders.filter(kind=OrderKind.MARK).values_list("pk", flat=True)
+    ours = Attempt.objects.filter(hash=final.tx_hash, transaction__calls__group__in=list(marks))
+    if ours.exists():
         delivery.stop_inspection(escrow, tx_hash=final.tx_hash)
         return
     delivery.handed_over(escrow, CHAIN, tx_hash=final.tx_hash)

@@ -1,6 +1,7 @@
 """A JSON-RPC proxy that lies, drops and lags on demand, between the product and a real node."""
 
 import json
+import sys
 import threading
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -142,7 +143,7 @@ def stale_head(behind: int) -> Fault:
 def running_proxy(upstream: str) -> Iterator[RpcProxy]:
     """A proxy on a free port for the length of the block."""
     proxy = RpcProxy(upstream)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(proxy))
+    server = _Server(("127.0.0.1", 0), _handler(proxy))
     proxy.url = f"http://127.0.0.1:{server.server_address[1]}"
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
@@ -151,6 +152,13 @@ def running_proxy(upstream: str) -> Iterator[RpcProxy]:
     finally:
         server.shutdown()
         server.server_close()
+
+
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that was killed while it asked is no news."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 def _handler(proxy: RpcProxy) -> type[BaseHTTPRequestHandler]:
