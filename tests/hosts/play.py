@@ -67,6 +67,7 @@ def hosts(desk: Desk, tmp_path: Path) -> Iterator[dict[str, Machine]]:
     with ExitStack() as stack:
         stack.enter_context(relayed(SERVICES, ports))
         networks.local_network(node)
+        stack.callback(networks.local_network, desk.engine.chain.url)
         found = {name: machine(ground, name, tmp_path) for name in HOSTS}
         for one in found.values():
             stack.callback(one.close)
