@@ -19,7 +19,7 @@ from payments.models import Escrow, ProjectionCursor
 from payments.services import controls
 from payments.states import LIVE
 
-_AT_ONCE = 500
+_AT_ONCE = 200
 log = structlog.get_logger(__name__)
 
 
