@@ -56,6 +56,8 @@ def _page(queries: list[Query], facts: dict[str, Any]) -> str:
         f"Watch set: {watched['addresses']:,} addresses are loaded in {watched['load_seconds']} s",
         f"(while memory is traced), take {watched['megabytes']} MB in each process that reads, and are",
         f"looked up and brought up to date for a block in {watched['refresh_milliseconds']} ms.",
+        f"All balances were audited in {facts['proof']['audit_seconds']} s, and all books compared with the",
+        f"chain in {facts['proof']['compare_seconds']} s, on a node of this machine.",
         "",
         "## Tables, and what a life adds to them",
         "",
