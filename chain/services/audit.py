@@ -30,7 +30,7 @@ def check_balances(network: Network) -> int:
     return left
 
 
-def go_on(network: Network, seconds: float = 60.0) -> None:
+def go_on(network: Network, seconds: float = 40.0) -> None:
     """The same a portion at a time: for about `seconds`, then again from there, one round a day."""
 
     def some(after: str) -> str | None:
