@@ -11,6 +11,7 @@ from django.db import transaction
 
 from chain.models import Network
 from chain.services import reads
+from chain.services.alarms import raise_alarm
 from payments.books import balances
 from payments.locks import lock_escrow
 from payments.models import Escrow, ProjectionCursor
@@ -56,11 +57,13 @@ def run(network: Network) -> list[Difference]:
     differences = compare(network)
     for difference in differences:
         log.error("books_differ", **{name: getattr(difference, name) for name in difference.__slots__})
-        _freeze(network, difference.vault)
+        _freeze(network, difference)
     return differences
 
 
 @transaction.atomic
-def _freeze(network: Network, vault: str) -> None:
-    found = Escrow.objects.get(network=network, vault_address=vault)
+def _freeze(network: Network, difference: Difference) -> None:
+    found = Escrow.objects.get(network=network, vault_address=difference.vault)
     controls.freeze(lock_escrow(found.pk))
+    detail = f"{difference.token} in {difference.vault}: books {difference.books}, chain {difference.chain}"
+    raise_alarm(network, controls.BOOKS_DIFFER, found.pk, f"{detail}, block {difference.block}")

@@ -4,6 +4,7 @@ from django.db import connection, transaction
 from django.db.models import QuerySet
 
 from chain.models import Network
+from chain.services.alarms import resolve_alarm
 from chain.services.calls import set_held
 from core import audit
 from core.actors import SYSTEM, Actor
@@ -15,6 +16,7 @@ from payments.states import OrderState
 
 # Deadline work is exempt from kill switches: a ruling that is not executed in time becomes the fallback.
 _NO_SWITCH = (OrderKind.RULE,)
+BOOKS_DIFFER = "books_differ"
 
 
 def check_intake(network: Network) -> None:
@@ -101,6 +103,7 @@ def unfreeze(*, escrow_id: str, reason: str, acting: Actor) -> Escrow:
         raise Conflict("not_frozen", "This escrow is not frozen.")
     escrow.frozen = False
     escrow.save(update_fields=["frozen"])
+    resolve_alarm(escrow.network, BOOKS_DIFFER, escrow.pk)
     review(escrow)
     _write_down(escrow, "hold.unfrozen", reason.strip(), acting)
     events.of_escrow(escrow, "hold.lifted")

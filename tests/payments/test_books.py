@@ -8,11 +8,12 @@ import pytest
 from django.db import DatabaseError, IntegrityError, connection, transaction
 
 import payments.books
-from chain.models import FinalEvent
+from chain.models import Alarm, FinalEvent
+from core.actors import Actor
 from payments.books import balances, reconcile
 from payments.books.post import Line, Unbalanced, post
 from payments.models import Account, AccountKind, Entry, Escrow, Journal, ProjectionCursor
-from payments.services import projection
+from payments.services import controls, projection
 from tests.chain.fixtures import USDT
 from tests.payments.acts import refund, release
 from tests.payments.fixtures import Desk
@@ -148,6 +149,8 @@ def test_a_wrong_posting_that_balances_is_found_by_the_comparison_and_stops_the_
         (escrow.vault_address, 250 * USDT + 5, 250 * USDT)
     ]
     assert (desk.fresh(escrow).frozen, desk.fresh(untouched).frozen) == (True, False)
+    alarm = Alarm.objects.get(kind="books_differ", resolved_at=None)
+    assert (alarm.subject, f"chain {250 * USDT}" in alarm.detail) == (escrow.pk, True)
     from core.errors import Held
 
     with pytest.raises(Held):
@@ -157,6 +160,8 @@ def test_a_wrong_posting_that_balances_is_found_by_the_comparison_and_stops_the_
         event = unposted(desk)
         event.seq += 5_000
         post(event, escrow, "corrected", lines(escrow, -5, 5))
+    controls.unfreeze(escrow_id=escrow.pk, reason="a line was wrong", acting=Actor("staff", "op_1", "Olga"))
+    assert not Alarm.objects.filter(kind="books_differ", resolved_at=None).exists()
 
 
 def test_the_comparison_waits_until_every_event_is_applied(desk: Desk) -> None:
