@@ -113,7 +113,7 @@ class Log:
             block_number=quantity(fields.get("blockNumber"), "log block"),
             block_hash=hash32(fields.get("blockHash"), "log block hash"),
             tx_hash=hash32(fields.get("transactionHash"), "log transaction"),
-            index=quantity(fields.get("logIndex"), "log index"),
+            index=_log_index(fields.get("logIndex")),
         )
 
     @property
@@ -171,6 +171,14 @@ class Receipt:
         if log not in self.logs:
             raise BadAnswer("a log that its own receipt does not have")
         return self.logs.index(log)
+
+
+def _log_index(value: Any) -> int:
+    # Of one block; what the column can not hold was made up.
+    index = quantity(value, "log index")
+    if index >= 2**31:
+        raise BadAnswer("a log index beyond any block")
+    return index
 
 
 def _status(fields: dict[str, Any]) -> bool:

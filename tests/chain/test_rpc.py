@@ -64,7 +64,8 @@ def test_a_failure_never_shows_the_url(engine: Engine) -> None:
 @pytest.mark.parametrize(
     "change",
     [{"removed": True}, {"topics": "0x"}, {"topics": ["0x12"]}, {"address": "0x12"}, {"blockNumber": 5},
-     {"blockNumber": "0x"}, {"data": "0xzz"}, {"blockHash": None}, {"logIndex": None}],
+     {"blockNumber": "0x"}, {"data": "0xzz"}, {"blockHash": None}, {"logIndex": None},
+     {"logIndex": "0x80000000"}],
 )  # fmt: skip
 def test_a_log_with_a_wrong_field_makes_the_answer_unusable(change: dict[str, object]) -> None:
     assert Log.read(RAW_LOG).index == 2
