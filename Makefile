@@ -23,7 +23,7 @@ export PIP_ROOT_USER_ACTION := ignore
 
 say = { echo "holdfast: $(1)" >&2; exit 1; }
 
-.PHONY: help setup demo demo-check demo-reset test check chaos chaos-rules-off soak \
+.PHONY: help setup demo demo-check demo-reset test check chaos chaos-rules-off soak hosts \
 	gas contracts contracts-long contracts-exit contracts-prove contracts-mutate schema css messages clean chromium
 
 help: ## this list
@@ -59,6 +59,9 @@ check: setup ## lint, format, types, import direction, migrations, API schema
 	@fresh=$$(mktemp); trap 'rm -f "$$fresh"' EXIT; \
 	$(PY) manage.py spectacular --validate --fail-on-warn --file "$$fresh"; \
 	diff -u docs/openapi.yaml "$$fresh" || $(call say,docs/openapi.yaml is not what the code says; run: make schema)
+
+hosts: setup ## two hosts, one of them cut off in the middle; needs root; writes docs/results/hosts.md
+	@$(PY) -m tests.hosts $(ARGS)
 
 gas: setup ## measure what each action costs on chain, compare, write contracts/gas.json
 	@$(PY) -m contracts.gas $(ARGS)

@@ -98,6 +98,12 @@ DATABASES["default"] |= {
         # A statement or lock that takes this long is a bug; failing beats queueing money work behind it.
         "options": "-c statement_timeout=30000 -c lock_timeout=10000 "
         "-c idle_in_transaction_session_timeout=60000",
+        # A server that is gone is noticed in a minute. The system's own two hours would hold a process that
+        # waits for an answer, and a host that lost its network, for as long.
+        "keepalives_idle": 30,
+        "keepalives_interval": 10,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 60_000,
     },
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
