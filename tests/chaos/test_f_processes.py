@@ -3,6 +3,7 @@ not at all. How each rule is switched off stands in `rules_off`.
 """
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -89,6 +90,11 @@ def finished_after(told: str, words: str) -> bool:
     return " succeeded in " in told.split(words, 1)[1]
 
 
+def sent_by(team: Crew, name: str) -> bool:
+    """Whether this scheduler has sent a task."""
+    return "Sending due task" in team.log(name)
+
+
 @pytest.mark.timeout(600)
 def test_f36_two_schedulers_at_once_do_nothing_twice(desk: Desk, crew: Callable[..., Crew]) -> None:
     """F36: every duty comes twice, to two workers; each finds what the other has left."""
@@ -97,10 +103,11 @@ def test_f36_two_schedulers_at_once_do_nothing_twice(desk: Desk, crew: Callable[
         team.beat(name)
     for name in ("left", "right"):
         team.worker(name)
+    for name in ("beat", "second beat"):
+        sends = partial(sent_by, team, name)
+        until(sends, f"{name} sends what is due", meanwhile=team.tend)
     for what, done in stories.released(desk):
         until(done, what, meanwhile=lambda: mine_when_read(desk))
-    for name in ("beat", "second beat"):
-        assert "Sending due task" in team.log(name)
     team.tend()
     assert team.deaths() == []
     wait_quiet(desk, team)

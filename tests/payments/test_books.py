@@ -10,6 +10,7 @@ from django.db import DatabaseError, IntegrityError, connection, transaction
 import payments.books
 from chain.models import Alarm, FinalEvent
 from core.actors import Actor
+from core.models import AuditEntry
 from payments.books import balances, reconcile
 from payments.books.post import Line, Unbalanced, post
 from payments.models import Account, AccountKind, Entry, Escrow, Journal, ProjectionCursor
@@ -162,6 +163,10 @@ def test_a_wrong_posting_that_balances_is_found_by_the_comparison_and_stops_the_
         post(event, escrow, "corrected", lines(escrow, -5, 5))
     controls.unfreeze(escrow_id=escrow.pk, reason="a line was wrong", acting=Actor("staff", "op_1", "Olga"))
     assert not Alarm.objects.filter(kind="books_differ", resolved_at=None).exists()
+    assert AuditEntry.objects.filter(action="hold.unfrozen", subject_id=escrow.pk).exists()
+    release(desk, escrow)
+    desk.settle()
+    assert desk.state(escrow) == "released"
 
 
 def test_the_comparison_waits_until_every_event_is_applied(desk: Desk) -> None:

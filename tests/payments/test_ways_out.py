@@ -14,7 +14,7 @@ from core import clock, deadlines
 from core.errors import Conflict, Invalid
 from core.models import AuditEntry
 from payments.models import Escrow, EscrowPolicy, Order
-from payments.services import clocks, controls, deposits, escrows, orders, outcomes, payouts
+from payments.services import clocks, deposits, escrows, orders, outcomes, payouts
 from tests.chain.fixtures import USDT
 from tests.payments.acts import (
     DAY,
@@ -213,19 +213,6 @@ def test_a_decision_about_everything_is_not_given_up(desk: Desk) -> None:
     order = escrow.orders.get()
     with pytest.raises(Conflict):
         outcomes.give_up(order_id=order.pk, reason="why not", acting=actor(desk.cast.stranger))
-    desk.settle()
-    assert desk.state(escrow) == "released"
-
-
-def test_what_the_comparison_froze_a_person_sets_free(desk: Desk) -> None:
-    from payments.books import reconcile
-
-    escrow = desk.funded(250 * USDT)
-    reconcile._freeze(desk.engine.network, escrow.vault_address)
-    assert desk.fresh(escrow).frozen
-    controls.unfreeze(escrow_id=escrow.pk, reason="posted by hand", acting=actor(desk.cast.stranger))
-    assert AuditEntry.objects.filter(action="hold.unfrozen", subject_id=escrow.pk).exists()
-    release(desk, escrow)
     desk.settle()
     assert desk.state(escrow) == "released"
 
