@@ -8,6 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
+from django.db import connection
+
+from chain.models import Block
+from tests.soak.clicks import TRANSIENT
 from tests.soak.lies import Lies
 from tests.soak.plan import TASKS, Fault, Plan
 from tests.soak.stage import WORKERS, Stage
@@ -104,10 +108,18 @@ class Faults:
 
     def _reorg(self, fault: Fault) -> bool:
         returning = fault.kind.endswith("return")
-        taken = self.stage.miner.reorg(1 + fault.choice % 2, returning=returning)
+        depth = 1 + fault.choice % 2
+        taken = self.stage.miner.reorg(depth, returning=returning, was_read=self._was_read)
         self.orphaned += taken
         self.seen[fault.kind] += taken > 0
         return taken > 0
+
+    def _was_read(self, number: int) -> bool:
+        try:
+            return Block.objects.filter(network=self.network_id, number=number, canonical=True).exists()
+        except TRANSIENT:
+            connection.close()
+            return False
 
     def _duplicate(self, fault: Fault) -> None:
         """The same task many times, from several threads at once."""

@@ -2,11 +2,13 @@
 
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from tests.chain.fixtures import Anvil
 
 BLOCK_SECONDS = 1.0
+UNREAD_SECONDS = 3.0  # so long a reorg waits for who reads; nobody may be alive
 FINALITY = 2  # blocks by which the node's `finalized` tag trails its head
 
 
@@ -33,11 +35,12 @@ class Miner:
         if self._thread:
             self._thread.join(10)
 
-    def reorg(self, depth: int, *, returning: bool) -> int:
+    def reorg(self, depth: int, *, returning: bool, was_read: Callable[[int], bool]) -> int:
         """Replace the newest `depth` blocks, none of them final; returns how many transactions lost their
         block, 0 if there is none in them and nothing was done.
 
         `returning`: the transactions come back, in the same order, one block later where there is one.
+        `was_read` says whether the product has read up to a block: what it never saw it cannot lose.
         """
         assert depth <= FINALITY
         with self._lock:
@@ -46,12 +49,18 @@ class Miner:
             found = [entry for block in old for entry in block["transactions"]]
             if not found:
                 return 0
+            self._wait(lambda: was_read(head))
             again = [(self.chain.raw(entry), depth - 1) for entry in found] if returning else []
             self.chain.reorg(depth, again)
             new = self._block(head - depth + 1)
             if new is None or new["hash"] == old[0]["hash"]:
                 return 0
             return len(found)
+
+    def _wait(self, holds: Callable[[], bool]) -> None:
+        end = time.monotonic() + UNREAD_SECONDS
+        while not holds() and time.monotonic() < end:
+            time.sleep(0.05)
 
     def _block(self, number: int) -> dict:
         return self.chain.rpc("eth_getBlockByNumber", hex(number), False)

@@ -68,7 +68,8 @@ Planned as {", ".join(f"{count} {kind}" for kind, count in told["lives_by_kind"]
 | --- | --- | --- |
 {_rows(faults)}
 
-{told["blocks"]} blocks; reorgs took {told["transactions_orphaned"]} transactions out of theirs; wallets \
+{told["blocks"]} blocks; reorgs took {told["transactions_orphaned"]} transactions out of theirs, the \
+product noticed {told["noticed"]["reorgs"]} reorgs; wallets \
 sent {told["payments_sent_again"]} payments again; people and the partner repeated \
 {told["clicks_repeated"]} clicks; {told["requests_without_answer"]} requests got no answer; \
 {told["answers_replayed"]} were answered from the idempotency records; {told["duplicate_tasks_sent"]} tasks \
