@@ -28,7 +28,7 @@ from contracts.proving.memory import Known, Memory
 ESCROW = ("contracts/src/Escrow.sol:Escrow",)
 SLOTS = (*ESCROW, "contracts/test/Fuzz.t.sol:FuzzTest", "contracts/test/FuzzActs.t.sol:FuzzActsTest")
 GATE = ("contracts/src/OperatorGate.sol:OperatorGate",)
-SEAT = ("contracts/test/Seat.t.sol:SeatTest",)
+SEAT = ("contracts/test/Seat.t.sol:SeatTest", "contracts/test/MutantsSeat.t.sol:MutantsSeatTest")
 
 # file: the contracts in it that are mutated, and the code that the tests run which holds them.
 SUBJECTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {

@@ -26,9 +26,11 @@ SAME = (
     ),
     (r"\bi (<|!=) ", "i < ", "the index counts up by one from below the end"),
     (r"\+\+i\)|i\+\+\)", "++i)", "the head of a loop counts; nobody reads what the counting says"),
-    (r"\buint\d+ i;", "uint i;", "no list is as long as what the smaller type holds"),
+    (r"\buint\d+ (i|valid);", r"uint \1;", "no list is as long as what the smaller type holds"),
     (r"gasleft\(\) <=? ", "gasleft() < ", "one unit of gas at a margin chosen with room"),
     (r"\w+_GAS = [\d_]+;", "GAS;", "one unit of gas of an allowance chosen with room"),
+    (r"( (?:&&|\|\|) .+?)\1", r"\1", "the same condition twice is that condition"),
+    (r"([!\w.()]+ (?:&&|\|\|) )\1", r"\1", "the same condition twice is that condition"),
     (r"\b(constant|immutable)\b", "constant", "set at deployment to the value that the constant has"),
 )
 
@@ -72,11 +74,17 @@ def _survivor(mutant: dict[str, Any], reasons: dict[str, str]) -> dict[str, Any]
 
 
 def _by_rule(before: str, after: str) -> str:
-    """The reason when both lines say the same in other words."""
+    """The reasons when both lines say the same in other words; one reason if one rule is enough."""
     for pattern, word, reason in SAME:
         if re.sub(pattern, word, before) == re.sub(pattern, word, after):
             return reason
-    return ""
+    reasons = []
+    for pattern, word, reason in SAME:
+        shorter, changed = re.sub(pattern, word, before), re.sub(pattern, word, after)
+        if (shorter, changed) != (before, after):
+            reasons.append(reason)
+        before, after = shorter, changed
+    return "; ".join(reasons) if before == after else ""
 
 
 def _lines(mutant: dict[str, Any]) -> tuple[str, str]:
