@@ -1,17 +1,17 @@
 """e. How much memory the processes of the product take, at their worst.
 
-One worker reads a chain with 100,000 token transfers, a tenth of them deposits, books all of it, and then
+One worker reads a chain with 100,000 token transfers, a hundredth of them deposits, books all of it, and then
 carries whole lives of escrows; each process's own high-water mark is taken from the kernel.
 """
 
 from pathlib import Path
 from typing import Any
 
-from tests.bench import a_open_escrows, crowd, town
+from tests.bench import b_backfill, town
 from tests.bench.ground import chain, target
 from tests.bench.site import running, until
 
-OPEN, BLOCKS, LIVES = 10_000, 500, 20
+OPEN, BLOCKS, OURS, LIVES = 10_000, 500, 2, 20
 LIMIT = 300.0  # MB
 
 
@@ -23,16 +23,13 @@ def run(folder: Path) -> dict[str, Any]:
         node.mine(3)
         desk.engine.index()
         town.populate(original, 1, OPEN - 1)
-        crowd.gather(node)
-        for block in range(BLOCKS):
-            a_open_escrows.mine_block(node, block)
-        node.mine(4)
+        b_backfill.fill(node, [town.vault(number) for number in range(1, 100)], blocks=BLOCKS, ours=OURS)
         with running(folder, workers=1, web=True) as site:
-            until(lambda: _deposits() == BLOCKS * a_open_escrows.OURS, "every deposit was booked", limit=600)
+            until(lambda: _deposits() == BLOCKS * OURS, "every deposit was booked", limit=600)
             _live(desk, node)
             peaks = site.peaks()
     return {
-        "what": f"memory after {BLOCKS * a_open_escrows.A_BLOCK:,} transfers and {LIVES} whole lives, "
+        "what": f"memory after {BLOCKS * b_backfill.A_BLOCK:,} transfers and {LIVES} whole lives, "
         f"{OPEN:,} escrows open",
         "cases": [
             {

@@ -18,6 +18,9 @@ def main() -> None:
 
     django.setup()
     from chain.models import Network
+    from escrow_platform.celery import collect_rarely
+
+    collect_rarely()
 
     net = Network.objects.get(slug="local")
     for _ in sys.stdin:
