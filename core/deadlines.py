@@ -25,6 +25,11 @@ def register_handler(kind: str, handler: Handler) -> None:
     _handlers[kind] = handler
 
 
+def kinds() -> list[str]:
+    """Every kind that has a handler."""
+    return list(_handlers)
+
+
 def start(kind: str, subject_id: str, due_at: datetime, *, backstop_at: datetime | None = None) -> Deadline:
     """Store the instant at which the default of `kind` happens; replaces one that still waits."""
     cancel(kind, subject_id)

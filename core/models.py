@@ -59,7 +59,16 @@ class OutboxEvent(models.Model):
         ]
         indexes: ClassVar = [
             models.Index(fields=["subject_id", "created"], name="outbox_by_subject"),
-            models.Index(fields=["owner_id", "-created", "-id"], name="outbox_by_owner"),
+            models.Index(
+                fields=["owner_id", "-created", "-id"],
+                condition=~models.Q(owner_id=""),
+                name="outbox_of_owner",
+            ),
+            models.Index(
+                fields=["owner_id", "type", "-created", "-id"],
+                condition=~models.Q(owner_id=""),
+                name="outbox_of_owner_by_type",
+            ),
         ]
         triggers: ClassVar = append_only()
 
@@ -120,6 +129,7 @@ class Deadline(models.Model):
         indexes: ClassVar = [
             models.Index(fields=["next_try_at"], name="deadline_due", condition=models.Q(state="waiting")),
             models.Index(fields=["subject_id", "due_at"], name="deadline_by_subject"),
+            models.Index(fields=["id"], name="deadlines_waiting", condition=models.Q(state="waiting")),
         ]
 
     def __str__(self) -> str:
@@ -171,6 +181,19 @@ class Heartbeat(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} at {self.beaten_at:%Y-%m-%d %H:%M:%S} UTC"
+
+
+class LongRound(models.Model):
+    """How far a round over many rows has come; see `core.rounds`."""
+
+    name = models.CharField(max_length=80, primary_key=True)
+    after = models.CharField(
+        max_length=80, blank=True, default="", help_text="the last key done; empty between rounds"
+    )
+    began_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.name} after {self.after}"
 
 
 class Lease(models.Model):

@@ -36,6 +36,11 @@ def register_consumer(name: str, prefixes: tuple[str, ...], handler: Handler) ->
     _consumers[name] = Consumer(name, prefixes, handler)
 
 
+def consumers() -> list[str]:
+    """Everybody who is told of events."""
+    return list(_consumers)
+
+
 def emit(
     type_: str,
     *,

@@ -1,6 +1,6 @@
-"""The nightly proof of completeness: every watched balance against the transfers we know."""
+"""The daily proof of completeness: every watched balance against the transfers we know."""
 
-from collections.abc import Iterator
+from datetime import timedelta
 
 from django.db import transaction
 
@@ -11,8 +11,10 @@ from chain.models import Network, ScanCursor, Token, WatchedAddress
 from chain.rpc import pool
 from chain.services import final
 from chain.services.alarms import raise_alarm, resolve_alarm
+from core import rounds
 
 _AT_ONCE = 200
+_EVERY = timedelta(days=1)
 
 
 def check_balances(network: Network) -> int:
@@ -21,26 +23,40 @@ def check_balances(network: Network) -> int:
     Where they differ the address is read again from its first block, and what was missing becomes final
     events. Returns how many addresses still differ; each has an open alarm.
     """
-    cursor = ScanCursor.objects.filter(network=network, lane=ScanCursor.Lane.SAFE).first()
-    if cursor is None:
-        return 0
-    left = 0
-    for pairs in _pairs(network):
-        wrong = _differing(network, pairs, cursor.number)
-        if wrong:
-            _read_again(network, sorted({account for _, account in wrong}), cursor)
-            left += _report(network, wrong, _differing(network, wrong, cursor.number))
+    left, after = 0, 0
+    while portion := _watched(network, after):
+        after = portion[-1].pk
+        left += _check(network, portion)
     return left
 
 
-def _pairs(network: Network) -> Iterator[list[Pair]]:
-    """(token, watched address) pairs, a portion at a time."""
+def go_on(network: Network, seconds: float = 40.0) -> None:
+    """The same a portion at a time: for about `seconds`, then again from there, one round a day."""
+
+    def some(after: str) -> str | None:
+        portion = _watched(network, int(after or 0))
+        _check(network, portion)
+        return str(portion[-1].pk) if portion else None
+
+    rounds.go_on(f"audit {network.slug}", some, seconds=seconds, pause=_EVERY)
+
+
+def _watched(network: Network, after: int) -> list[WatchedAddress]:
+    rows = WatchedAddress.objects.filter(network=network, caught_up=True, pk__gt=after)
+    return list(rows.order_by("pk")[:_AT_ONCE])
+
+
+def _check(network: Network, portion: list[WatchedAddress]) -> int:
+    cursor = ScanCursor.objects.filter(network=network, lane=ScanCursor.Lane.SAFE).first()
+    if cursor is None or not portion:
+        return 0
     tokens = list(Token.objects.filter(network=network).values_list("pk", flat=True))
-    rows = WatchedAddress.objects.filter(network=network, caught_up=True).order_by("pk")
-    last = 0
-    while portion := list(rows.filter(pk__gt=last)[:_AT_ONCE]):
-        last = portion[-1].pk
-        yield [(token, row.address) for row in portion for token in tokens]
+    pairs = [(token, row.address) for row in portion for token in tokens]
+    wrong = _differing(network, pairs, cursor.number)
+    if not wrong:
+        return 0
+    _read_again(network, sorted({account for _, account in wrong}), cursor)
+    return _report(network, wrong, _differing(network, wrong, cursor.number))
 
 
 def _differing(network: Network, pairs: list[Pair], number: int) -> list[Pair]:

@@ -5,6 +5,7 @@ nothing but freezes what differs.
 """
 
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 from django.db import transaction
@@ -12,11 +13,14 @@ from django.db import transaction
 from chain.models import Network
 from chain.services import reads
 from chain.services.alarms import raise_alarm
+from core import rounds
 from payments.books import balances
 from payments.locks import lock_escrow
 from payments.models import Escrow, ProjectionCursor
 from payments.services import controls
+from payments.states import LIVE
 
+_AT_ONCE = 200
 log = structlog.get_logger(__name__)
 
 
@@ -36,29 +40,62 @@ class NotCaughtUp(RuntimeError):
 
 
 def compare(network: Network) -> list[Difference]:
-    """All differences at the newest final block. Raises `NotCaughtUp` while events wait to be applied."""
+    """All differences, however long it takes. Raises `NotCaughtUp` while events wait to be applied."""
+    found: list[Difference] = []
+    after: str | None = ""
+    while after is not None:
+        after, differences = _portion(network, after)
+        found += differences
+    return found
+
+
+def run(network: Network, seconds: float = 30.0) -> list[Difference]:
+    """Compare and freeze every escrow that differs, until a person has looked.
+
+    First those that are not over, then all there ever were, each for about `seconds`; the next run goes on
+    where this one ended.
+    """
+    found: dict[tuple[str, str], Difference] = {}
+
+    def portion(after: str, unfinished: bool) -> str | None:
+        last, differences = _portion(network, after, unfinished=unfinished)
+        for difference in differences:
+            log.error("books_differ", **{name: getattr(difference, name) for name in difference.__slots__})
+            _freeze(network, difference)
+            found[difference.vault, difference.token] = difference
+        return last
+
+    for scope, unfinished in (("unfinished", True), ("all", False)):
+        name = f"reconcile {scope} {network.slug}"
+        rounds.go_on(name, partial(portion, unfinished=unfinished), seconds=seconds)
+    return list(found.values())
+
+
+def _portion(
+    network: Network, after: str, *, unfinished: bool = False
+) -> tuple[str | None, list[Difference]]:
+    """The last escrow that was compared, None when none follows `after`, and what differed.
+
+    A portion is compared at the newest final block, whose events are all in the books.
+    """
+    chosen = Escrow.objects.filter(network=network, pk__gt=after)
+    if unfinished:
+        chosen = chosen.filter(state__in=LIVE)
     with transaction.atomic():
         cursor = ProjectionCursor.objects.select_for_update().filter(network=network).first()
         final = reads.applied_final_block(network, cursor.seq if cursor else 0)
         if final is None:
             raise NotCaughtUp(network.slug)
-        rows = balances.vaults(network.pk)
+        ids = list(chosen.order_by("pk").values_list("pk", flat=True)[:_AT_ONCE])
+        rows = balances.vaults(ids)
     number, block_hash = final
     found = reads.token_balances(network, [(token, vault) for vault, token, _ in rows], block_hash)
-    return [
+    differences = [
         Difference(vault, token, units, on_chain, number)
         for (vault, token, units), on_chain in zip(rows, found, strict=True)
         if units != on_chain
     ]
-
-
-def run(network: Network) -> list[Difference]:
-    """Compare and freeze every escrow that differs, until a person has looked."""
-    differences = compare(network)
-    for difference in differences:
-        log.error("books_differ", **{name: getattr(difference, name) for name in difference.__slots__})
-        _freeze(network, difference)
-    return differences
+    return (ids[-1] if ids else None), differences
 
 
 @transaction.atomic

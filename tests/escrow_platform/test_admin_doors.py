@@ -8,6 +8,7 @@ from django.contrib import admin
 from django.test import Client
 
 from accounts.models import User
+from core import clock
 from core.console import ReadOnlyAdmin
 from core.models import AuditEntry
 from payments.models import Escrow
@@ -55,6 +56,32 @@ def test_staff_without_a_second_factor_is_sent_to_set_one_up(operator: Client, s
     assert operator.get("/admin/disputes/dispute/").status_code == 302
     Authenticator.objects.create(user=user, type=Authenticator.Type.TOTP, data={})
     assert operator.get("/admin/disputes/dispute/").status_code == 200
+
+
+def test_a_console_finds_whole_values_and_counts_only_so_far(
+    operator: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Parts of words and full counts would read whole tables."""
+    from core import console
+    from core.models import Deadline
+
+    for number in range(7):
+        Deadline.objects.create(
+            kind="pay",
+            subject_id=f"esc_{number}",
+            due_at=clock.now(),
+            next_try_at=clock.now(),
+            created=clock.now(),
+        )
+    monkeypatch.setattr(console, "MOST_COUNTED", 5)
+
+    def shown(query: str = "") -> tuple[int, int]:
+        changes = operator.get(f"/admin/core/deadline/{query}").context["cl"]
+        return changes.paginator.count, len(changes.result_list)
+
+    assert shown()[0] == 5
+    assert shown("?q=esc_3") == (1, 1)
+    assert shown("?q=esc_") == (0, 0)
 
 
 def test_no_packages_own_console_edits_people_or_duties_behind_the_services() -> None:

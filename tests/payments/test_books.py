@@ -169,6 +169,23 @@ def test_a_wrong_posting_that_balances_is_found_by_the_comparison_and_stops_the_
     assert desk.state(escrow) == "released"
 
 
+def test_the_comparison_goes_on_where_its_time_ended_and_leaves_no_escrow_out(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither the number of escrows nor the limit of a task's time decides whether a difference is found."""
+    monkeypatch.setattr(reconcile, "_AT_ONCE", 1)
+    escrows = sorted((desk.funded(250 * USDT) for _ in range(3)), key=lambda escrow: escrow.pk)
+    with transaction.atomic():
+        post(unposted(desk), escrows[2], "wrong", lines(escrows[2], 5, -5))
+    found = [len(reconcile.run(desk.engine.network, seconds=0)) for _ in range(3)]
+    assert found == [0, 0, 1]
+    assert [desk.fresh(escrow).frozen for escrow in escrows] == [False, False, True]
+    with transaction.atomic():  # the correction, so that the desk finds the books right
+        event = unposted(desk)
+        event.seq += 5_000
+        post(event, escrows[2], "corrected", lines(escrows[2], -5, 5))
+
+
 def test_the_comparison_waits_until_every_event_is_applied(desk: Desk) -> None:
     escrow = desk.funded(250 * USDT)
     desk.pay(escrow, 40 * USDT)
