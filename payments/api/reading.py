@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-from django.db.models import OuterRef, Prefetch, QuerySet, Subquery
+from django.db.models import Prefetch, QuerySet
 
 from core.errors import NotFound
 from core.models import Deadline, OutboxEvent
@@ -42,13 +42,7 @@ def escrows_of(caller: Caller) -> QuerySet[Escrow]:
 
 def events_of(caller: Caller) -> QuerySet[OutboxEvent]:
     """What happened to the partner's deals in the key's mode."""
-    # A value for each row and not a join: the newest are found in the index of the owner, one by one.
-    mode = Deal.objects.filter(pk=OuterRef("group_id")).values("livemode")
-    return (
-        OutboxEvent.objects.filter(owner_id=caller.partner.pk)
-        .alias(mode=Subquery(mode))
-        .filter(mode=caller.livemode)
-    )
+    return OutboxEvent.objects.filter(owner_id=caller.partner.pk, livemode=caller.livemode)
 
 
 def one_deal(caller: Caller, deal_id: str) -> Deal:

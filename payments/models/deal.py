@@ -137,7 +137,10 @@ class Party(models.Model):
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["deal", "role"], name="one_party_per_side"),
         ]
-        indexes: ClassVar = [models.Index(fields=["user", "deal"], name="parties_of_user")]
+        indexes: ClassVar = [
+            models.Index(fields=["user", "deal"], name="parties_of_user"),
+            models.Index(fields=["email"], condition=~models.Q(email=""), name="parties_by_email"),
+        ]
         triggers: ClassVar = never_deleted()
 
     def __str__(self) -> str:

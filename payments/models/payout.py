@@ -187,6 +187,7 @@ class PayoutLeg(FSMModelMixin, models.Model):
         indexes: ClassVar = [
             models.Index(fields=["state", "id"], name="legs_by_state"),
             models.Index(fields=["tx_hash"], condition=~models.Q(tx_hash=""), name="legs_by_transaction"),
+            models.Index(fields=["recipient", "id"], name="legs_by_recipient"),
         ]
         triggers: ClassVar = state_guards(LEG)
 
