@@ -4,7 +4,9 @@ The books are written from events alone; this is the only place that looks at ba
 nothing but freezes what differs.
 """
 
+import time
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 
 import structlog
@@ -13,7 +15,7 @@ from django.db import transaction
 from chain.models import Network
 from chain.services import reads
 from chain.services.alarms import raise_alarm
-from core import rounds
+from core import rounds, tries
 from payments.books import balances
 from payments.locks import lock_escrow
 from payments.models import Escrow, ProjectionCursor
@@ -21,6 +23,8 @@ from payments.services import controls
 from payments.states import LIVE
 
 _AT_ONCE = 200
+_EVERY = timedelta(hours=1)
+_SHORTLY = 0.5  # seconds
 log = structlog.get_logger(__name__)
 
 
@@ -49,26 +53,53 @@ def compare(network: Network) -> list[Difference]:
     return found
 
 
-def run(network: Network, seconds: float = 30.0) -> list[Difference]:
-    """Compare and freeze every escrow that differs, until a person has looked.
+def run(network: Network, seconds: float = 25.0) -> list[Difference]:
+    """Compare and freeze every escrow that differs, until a person has looked. Returns what differed.
 
-    First those that are not over, then all there ever were, each for about `seconds`; the next run goes on
-    where this one ended.
+    First those that are not over, then all there ever were, each for about `seconds`; the next turn goes on
+    where this one ended, and a whole round begins once an hour. What fails in one does not keep the other
+    from its time; the first failure is raised at the end: `NotCaughtUp` when events waited for all of the
+    time, `RpcError` when no node answered.
     """
     found: dict[tuple[str, str], Difference] = {}
-
-    def portion(after: str, unfinished: bool) -> str | None:
-        last, differences = _portion(network, after, unfinished=unfinished)
-        for difference in differences:
-            log.error("books_differ", **{name: getattr(difference, name) for name in difference.__slots__})
-            _freeze(network, difference)
-            found[difference.vault, difference.token] = difference
-        return last
-
-    for scope, unfinished in (("unfinished", True), ("all", False)):
-        name = f"reconcile {scope} {network.slug}"
-        rounds.go_on(name, partial(portion, unfinished=unfinished), seconds=seconds)
+    tries.each(
+        partial(_turn, network, seconds, found, unfinished=True),
+        partial(_turn, network, seconds, found, unfinished=False),
+    )
     return list(found.values())
+
+
+def _turn(
+    network: Network, seconds: float, found: dict[tuple[str, str], Difference], *, unfinished: bool
+) -> None:
+    name = rounds.of(network.slug, "books unfinished" if unfinished else "books all")
+    portion = partial(_checked, network, found, unfinished, time.monotonic() + seconds)
+    rounds.go_on(name, portion, seconds=seconds, pause=_EVERY)
+
+
+def _checked(
+    network: Network, found: dict[tuple[str, str], Difference], unfinished: bool, end: float, after: str
+) -> str | None:
+    """Compare a portion as soon as the books are level with the chain, and freeze what differs."""
+    last, differences = _when_level(network, after, unfinished, end)
+    for difference in differences:
+        log.error("books_differ", **{name: getattr(difference, name) for name in difference.__slots__})
+        _freeze(network, difference)
+        found[difference.vault, difference.token] = difference
+    return last
+
+
+def _when_level(
+    network: Network, after: str, unfinished: bool, end: float
+) -> tuple[str | None, list[Difference]]:
+    """Events come at any time and wait a moment to be applied: the portion waits for it, until `end`."""
+    while True:
+        try:
+            return _portion(network, after, unfinished=unfinished)
+        except NotCaughtUp:
+            if time.monotonic() > end:
+                raise
+        time.sleep(_SHORTLY)
 
 
 def _portion(
