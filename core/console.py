@@ -11,7 +11,7 @@ from django.contrib import admin
 from django.contrib.admin.utils import get_fields_from_path
 from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
-from django.db.models import Model, QuerySet
+from django.db.models import EmailField, Model, QuerySet
 from django.http import HttpRequest
 from django.utils.functional import cached_property
 from unfold.admin import ModelAdmin
@@ -54,12 +54,15 @@ class Console(ModelAdmin):
         if not term:
             return queryset, False
         for name in self.get_search_fields(request):
+            field: Any = get_fields_from_path(self.model, name)[-1]
+            # E-mail addresses are stored in small letters.
+            value = term.lower() if isinstance(field, EmailField) else term
             try:
-                get_fields_from_path(self.model, name)[-1].to_python(term)  # type: ignore[union-attr]
+                field.to_python(value)
             except ValidationError:
                 continue
-            if self.model._default_manager.filter(**{name: term}).exists():
-                return queryset.filter(**{name: term}), False
+            if self.model._default_manager.filter(**{name: value}).exists():
+                return queryset.filter(**{name: value}), False
         return queryset.none(), False
 
 
@@ -71,7 +74,7 @@ class NoSideLookups(Console):
 
     def lookup_allowed(self, lookup: str, value: str, request: Any = None) -> bool:
         named = [item[0] if isinstance(item, tuple) else item for item in self.list_filter]
-        shown = {item for item in named if isinstance(item, str)}
+        shown = {getattr(item, "parameter_name", item) for item in named}
         return lookup.partition("__")[0] in shown and super().lookup_allowed(lookup, value, request)
 
 

@@ -62,6 +62,14 @@ def waiting(subject_id: str) -> models.QuerySet[Deadline]:
     return Deadline.objects.filter(subject_id=subject_id, state=Deadline.State.WAITING).order_by("due_at")
 
 
+def overdue() -> models.QuerySet[Deadline]:
+    """What should have happened and did not: it waits for something (a final block, a hold), or fails."""
+    now = clock.now()
+    # Asked again soon, so it stands near the front of the index.
+    soon = now + _ASK_AGAIN
+    return Deadline.objects.filter(state=Deadline.State.WAITING, next_try_at__lte=soon, due_at__lte=now)
+
+
 def claim(deadline: Deadline) -> bool:
     """Mark as passed; False if somebody else did, cancelled it, or moved it. Lock the subject before."""
     return bool(

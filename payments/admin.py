@@ -5,6 +5,7 @@ from typing import cast
 
 from django import forms
 from django.contrib import admin
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
@@ -28,6 +29,7 @@ from payments.models import (
     Journal,
     KillSwitch,
     Order,
+    Party,
     PayoutLeg,
 )
 from payments.services import approving, controls, extending, orders, outcomes
@@ -123,8 +125,19 @@ class DealAdmin(ReadOnlyAdmin):
     list_display = ("created", "title", "state", "network", "partner", "id")
     list_filter = (one_of("state", lambda: DEAL.states), "network")
     search_fields = ("id", "external_reference")
+    search_help_text = "A whole id or reference, or the e-mail address of a party"
     list_select_related = ("network", "partner")
     ordering = ("-id",)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Deal], search_term: str
+    ) -> tuple[QuerySet[Deal], bool]:
+        """Also the deals of a person, whether invited under the address or signed in with it."""
+        if "@" not in search_term:
+            return super().get_search_results(request, queryset, search_term)
+        email = search_term.strip().lower()
+        sides = Party.objects.filter(email=email).union(Party.objects.filter(user__email=email))
+        return queryset.filter(pk__in=sides.values("deal")), False
 
 
 @admin.register(Escrow)
@@ -280,7 +293,7 @@ class ApprovalAdmin(ReadOnlyAdmin):
 class PayoutLegAdmin(ReadOnlyAdmin):
     list_display = ("created", "kind", "n", "state", "amount", "token", "recipient", "tx_hash")
     list_filter = (one_of("state", lambda: LEG.states), "kind")
-    search_fields = ("id", "escrow__id", "tx_hash")
+    search_fields = ("id", "escrow__id", "tx_hash", "recipient")
     list_select_related = ("token",)
     ordering = ("-id",)
 
