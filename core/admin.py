@@ -9,7 +9,7 @@ from django.http import HttpRequest
 
 from core import deadlines, outbox
 from core.console import ReadOnlyAdmin, one_of
-from core.models import AuditEntry, Deadline, Heartbeat, OutboxDelivery, StateTransition
+from core.models import AuditEntry, Deadline, Heartbeat, LongRound, OutboxDelivery, StateTransition
 
 
 @admin.register(StateTransition)
@@ -67,3 +67,9 @@ class OutboxDeliveryAdmin(ReadOnlyAdmin):
 @admin.register(Heartbeat)
 class HeartbeatAdmin(ReadOnlyAdmin):
     list_display = ("name", "beaten_at")
+
+
+@admin.register(LongRound)
+class LongRoundAdmin(ReadOnlyAdmin):
+    list_display = ("name", "after", "began_at", "ended_at")
+    ordering = ("name",)

@@ -9,6 +9,7 @@ import time
 import tracemalloc
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from django.contrib import admin
@@ -20,12 +21,13 @@ from chain.indexer import watchset
 from chain.models import WatchedAddress
 from chain.services import audit
 from core import deadlines, outbox
+from core.models import AuditEntry
 from disputes.tasks import sweep as sweep_disputes
 from escrow_platform.schedule import duties
 from escrow_platform.sweep import sweep_once
 from partners import idempotency
 from payments.books import balances, reconcile
-from payments.models import Escrow
+from payments.models import Escrow, PayoutLeg
 from payments.states import LIVE
 from tests.payments.fixtures import Desk
 from tests.scale import growth, lives, report
@@ -53,6 +55,7 @@ def grow(desk: Desk) -> Grown:
     growth.prepare()
     people = lives.staff()
     (large, secret), (small, other) = lives.partner("large"), lives.partner("small")
+    live = lives.key_of(large, livemode=True)  # all deals are test deals: it sees none of many
     with growth.playing("unpaid") as unpaid:
         lives.unpaid(desk)
     with growth.playing("paid") as paid:
@@ -82,7 +85,7 @@ def grow(desk: Desk) -> Grown:
         },
         **growth.inventory(),
     }
-    return Grown(desk, people, alive, [secret, other], facts)
+    return Grown(desk, people, alive, [secret, other, live], facts)
 
 
 def fill_vaults(desk: Desk) -> None:
@@ -103,9 +106,14 @@ def owners(desk: Desk, large: str, small: str) -> dict[tuple[str, str], str]:
     merchant = (
         f"CASE WHEN t.role = 'seller' AND copy_no % 40 = 0 THEN '{desk.cast.seller.pk}' ELSE {other} END"
     )
+    address = (
+        f"CASE WHEN t.role = 'seller' AND copy_no % 40 = 0 THEN t.email "
+        f"ELSE 'many' || copy_no * 7919::bigint % {USERS} || '@example.org' END"
+    )
     market = f"CASE WHEN copy_no % 4 = 0 THEN '{large}' WHEN copy_no % 100 = 1 THEN '{small}' END"
     return {
         ("payments.Party", "user_id"): merchant,
+        ("payments.Party", "email"): address,
         ("payments.Deal", "partner_id"): market,
         ("core.OutboxEvent", "owner_id"): f"coalesce({market}, '')",
     }
@@ -164,7 +172,7 @@ def run_duties(desk: Desk) -> dict[str, float]:
     idempotency.forget_old()
     duties()
     start = time.monotonic()
-    audit.check_balances(network)
+    assert audit.go_on(network, seconds=600) == 0
     audited = time.monotonic()
     assert reconcile.compare(network) == []
     compared = time.monotonic()
@@ -186,7 +194,7 @@ def look(grown: Grown) -> None:
         pages(signed_in(user), grown.alive)
     for secret in grown.secrets:
         api(secret)
-    consoles(signed_in(grown.people.operator))
+    consoles(signed_in(grown.people.operator), searches(grown))
     opened(signed_in(grown.people.arbitrator).get("/admin/disputes/dispute/"))
 
 
@@ -239,8 +247,22 @@ def api(secret: str) -> None:
                 opened(client.get(f"/api/v1/{kind}/{row['id']}"))
 
 
-def consoles(client: Client) -> None:
-    """Every list of every console, each with its filters, and a search."""
+def searches(grown: Grown) -> list[str]:
+    """What operators look for, each once found and once not."""
+    cast, deal = grown.desk.cast, grown.alive["funded"].deal
+    leg, entry = PayoutLeg.objects.order_by("pk")[0], AuditEntry.objects.order_by("pk")[0]
+    return [
+        f"payments/deal/?q={quote(cast.seller.email)}", "payments/deal/?q=nobody@example.org",
+        f"payments/deal/?q={deal.pk}", f"payments/escrow/?q={grown.alive['funded'].vault_address}",
+        f"payments/payoutleg/?q={leg.recipient}", f"payments/payoutleg/?q={leg.tx_hash}",
+        f"accounts/user/?q={quote(cast.seller.email.upper())}", f"core/deadline/?q={deal.pk}",
+        f"core/auditentry/?q={quote(entry.actor_label)}", f"core/auditentry/?q={entry.actor_id}",
+        f"core/auditentry/?q={entry.action}", f"core/statetransition/?q={deal.pk}",
+    ]  # fmt: skip
+
+
+def consoles(client: Client, wanted: list[str]) -> None:
+    """Every list of every console, each with its filters, and searches."""
     for model, console in admin.site._registry.items():
         base = f"/admin/{model._meta.app_label}/{model._meta.model_name}/"
         opened(client.get(base))
@@ -250,8 +272,9 @@ def consoles(client: Client) -> None:
         "payments/escrow/?state__exact=disputed", "payments/escrow/?state__exact=released",
         "payments/order/?state__exact=needs_human", "payments/payoutleg/?state__exact=blocked",
         "payments/deal/?state__exact=proposed", "chain/call/?outcome__exact=needs_human",
-        "chain/transaction/?state__exact=needs_human", "core/deadline/?state__exact=waiting",
+        "chain/transaction/?state__exact=needs_human", "core/deadline/?standing=overdue",
+        "core/deadline/?standing=passed", "core/deadline/?kind=pay",
         "disputes/dispute/?queue=over", "disputes/dispute/?queue=overdue", "disputes/dispute/?queue=mine",
-        "payments/escrow/?frozen__exact=1", "payments/escrow/?p=2",
+        "payments/escrow/?frozen__exact=1", "payments/escrow/?p=2", *wanted,
     ):  # fmt: skip
         opened(client.get(f"/admin/{query}"))

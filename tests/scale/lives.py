@@ -46,8 +46,12 @@ def staff() -> Staff:
 def partner(name: str) -> tuple[Partner, str]:
     """A marketplace and the secret of its key."""
     found = create_partner(name=name, owner=UserFactory(email=f"{name}@example.org"), actor=SYSTEM)
-    issued = create_key(found, livemode=False, scopes=Scope.values, actor=SYSTEM)
-    return found, issued.secret
+    return found, key_of(found)
+
+
+def key_of(found: Partner, *, livemode: bool = False) -> str:
+    """The secret of a new key with every right."""
+    return create_key(found, livemode=livemode, scopes=Scope.values, actor=SYSTEM).secret
 
 
 def paid(desk: Desk, times: int = 4) -> list[Escrow]:

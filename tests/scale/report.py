@@ -15,12 +15,22 @@ OF_THE_CHAIN = ("chain_block", "chain_scancoverage", "chain_secondpass", "chain_
 RESULTS = ROOT / "docs" / "results"
 
 
+def _commit() -> str:
+    found = subprocess.run(
+        ["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    return found.stdout.strip() or "unknown"
+
+
+_COMMIT = _commit()  # as of the start: what is measured is what was there then
+
+
 def write(recorder: Recorder, facts: dict[str, Any]) -> None:
     """`explain.md` and `explain.json`, where a run is told to keep them."""
     if not os.environ.get("KEEP_RESULTS"):
         return
     queries = sorted(recorder.found.values(), key=lambda query: (query.where, -query.milliseconds))
-    facts = {"commit": _commit(), "date": f"{datetime.now(UTC):%Y-%m-%d}", **facts}
+    facts = {"commit": _COMMIT, "date": f"{datetime.now(UTC):%Y-%m-%d}", **facts}
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / "explain.json").write_text(
         json.dumps(facts | {"queries": [_entry(query) for query in queries]}, indent=1) + "\n"
@@ -102,10 +112,3 @@ def _short(query: Query) -> str:
     names = [node for node in dict.fromkeys(query.nodes) if not node.startswith(("Seq Scan", "ModifyTable"))]
     told = ", ".join(names[:4]) + (", …" if len(names) > 4 else "")
     return told or "small tables only"
-
-
-def _commit() -> str:
-    found = subprocess.run(
-        ["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    return found.stdout.strip() or "unknown"
