@@ -23,8 +23,8 @@ _WINDOWS = 3  # of blocks: what is read again before its place is stored
 _EVERY = timedelta(days=1)
 
 
-def go_on(network: Network, seconds: float = 20.0) -> int:
-    """One turn: compare addresses for about `seconds`, then read again, for as long, those that differ.
+def go_on(network: Network, seconds: float = 30.0) -> int:
+    """One turn: compare addresses for about `seconds`, then read again, for half of it, those that differ.
 
     Each balance is compared, once a day, with the address's final transfers at the safe cursor. One that
     differs has an open alarm from then on and is read again from its first block, over as many turns as that
@@ -37,7 +37,7 @@ def go_on(network: Network, seconds: float = 20.0) -> int:
     name, compare = rounds.of(network.slug, "audit"), partial(_compare, network, cursor.number)
     tries.each(
         partial(rounds.go_on, name, compare, seconds=seconds, pause=_EVERY),
-        partial(_read_again, network, cursor.number, seconds),
+        partial(_read_again, network, cursor.number, seconds / 2),
         partial(_close, network, cursor.number),
     )
     return len(_wrong(network))
