@@ -110,10 +110,12 @@ def owners(desk: Desk, large: str, small: str) -> dict[tuple[str, str], str]:
         f"CASE WHEN t.role = 'seller' AND copy_no % 40 = 0 THEN t.email "
         f"ELSE 'many' || copy_no * 7919::bigint % {USERS} || '@example.org' END"
     )
+    paid_to = f"'0x' || lpad((copy_no * 7919::bigint % {USERS})::text, 40, '1')"
     market = f"CASE WHEN copy_no % 4 = 0 THEN '{large}' WHEN copy_no % 100 = 1 THEN '{small}' END"
     return {
         ("payments.Party", "user_id"): merchant,
         ("payments.Party", "email"): address,
+        ("payments.PayoutLeg", "recipient"): f"CASE t.kind WHEN 'fee' THEN t.recipient ELSE {paid_to} END",
         ("payments.Deal", "partner_id"): market,
         ("core.OutboxEvent", "owner_id"): f"coalesce({market}, '')",
     }
@@ -250,7 +252,7 @@ def api(secret: str) -> None:
 def searches(grown: Grown) -> list[str]:
     """What operators look for, each once found and once not."""
     cast, deal = grown.desk.cast, grown.alive["funded"].deal
-    leg, entry = PayoutLeg.objects.order_by("pk")[0], AuditEntry.objects.order_by("pk")[0]
+    leg, entry = PayoutLeg.objects.exclude(kind="fee").order_by("pk")[0], AuditEntry.objects.order_by("pk")[0]
     return [
         f"payments/deal/?q={quote(cast.seller.email)}", "payments/deal/?q=nobody@example.org",
         f"payments/deal/?q={deal.pk}", f"payments/escrow/?q={grown.alive['funded'].vault_address}",
