@@ -13,6 +13,7 @@ import structlog
 from django.db import transaction
 
 from chain.models import Network
+from chain.rpc.errors import RpcError
 from chain.services import reads
 from chain.services.alarms import raise_alarm
 from core import rounds, tries
@@ -92,11 +93,13 @@ def _checked(
 def _when_level(
     network: Network, after: str, unfinished: bool, end: float
 ) -> tuple[str | None, list[Difference]]:
-    """Events come at any time and wait a moment to be applied: the portion waits for it, until `end`."""
+    """Events come at any time and wait a moment to be applied, and nodes fail for a moment: until `end` the
+    portion is tried again.
+    """
     while True:
         try:
             return _portion(network, after, unfinished=unfinished)
-        except NotCaughtUp:
+        except (NotCaughtUp, RpcError):
             if time.monotonic() > end:
                 raise
         time.sleep(_SHORTLY)

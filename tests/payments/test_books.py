@@ -264,9 +264,16 @@ def test_a_vault_that_no_node_tells_of_keeps_no_other_from_being_compared(
     with wrong_in_the_books(desk, over):
         proxy.on("eth_call", fault)
         with pytest.raises(AllProvidersFailed):
-            reconcile.run(desk.engine.network, seconds=5)
+            reconcile.run(desk.engine.network, seconds=2)
         assert desk.fresh(over).frozen
         proxy.heal()
+
+
+def test_a_node_that_fails_for_a_moment_does_not_end_a_turn(proxy: RpcProxy, desk: Desk) -> None:
+    escrow = desk.funded(250 * USDT)
+    with wrong_in_the_books(desk, escrow):
+        proxy.on("eth_call", rpcproxy.drop_request, times=3)
+        assert len(reconcile.run(desk.engine.network, seconds=10)) == 1
 
 
 def test_two_turns_of_the_comparison_never_overlap(desk: Desk) -> None:
