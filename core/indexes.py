@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from django.contrib.postgres.operations import AddIndexConcurrently, RemoveIndexConcurrently
+from django.db.migrations import AlterField
 
 
 class BuildIndex(AddIndexConcurrently):
@@ -31,6 +32,31 @@ class DropIndex(RemoveIndexConcurrently):
     def database_forwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
         with _patience(schema_editor):
             super().database_forwards(app_label, schema_editor, from_state, to_state)
+
+
+class DropFieldIndex(AlterField):
+    """Let a field have no index of its own any more (`db_index=False`), and change nothing else of it.
+
+    Django's own operation drops a foreign key and makes it anew, which reads the whole table under a lock;
+    broken off between the two, it never makes it again.
+    """
+
+    def database_forwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
+        with _patience(schema_editor):
+            for index in self._indexes(app_label, schema_editor, from_state):
+                schema_editor.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {index.parts['name']}")
+
+    def database_backwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
+        with _patience(schema_editor):
+            for index in self._indexes(app_label, schema_editor, to_state):
+                schema_editor.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {index.parts['name']}")
+                schema_editor.execute(str(index).replace("CREATE INDEX", "CREATE INDEX CONCURRENTLY", 1))
+
+    def _indexes(self, app_label: str, schema_editor: Any, indexed: Any) -> list[Any]:
+        """How the field's indexes are made in the state that has them."""
+        model = indexed.apps.get_model(app_label, self.model_name)
+        found: list[Any] = schema_editor._field_indexes_sql(model, model._meta.get_field(self.name))
+        return found
 
 
 @contextmanager

@@ -2,7 +2,7 @@ import django.db.models.deletion
 import pgtrigger
 from django.db import migrations, models
 
-from core.indexes import BuildIndex, DropIndex
+from core.indexes import BuildIndex, DropFieldIndex, DropIndex
 
 AT_ONCE = 200
 
@@ -50,7 +50,7 @@ class Migration(migrations.Migration):
             index=models.Index(condition=models.Q(('external_reference', ''), _negated=True), fields=['external_reference'], name='deals_by_reference'),
         ),
         DropIndex(model_name='deal', name='deals_of_partner'),
-        migrations.AlterField(
+        DropFieldIndex(
             model_name='deal',
             name='partner',
             field=models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='deals', to='partners.partner'),

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 from django.db import DatabaseError, NotSupportedError, connection, models, transaction
-from django.db.migrations import AddIndex, RemoveIndex
+from django.db.migrations import AddIndex, AlterField, RemoveIndex
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.state import ProjectState
 
-from core.indexes import BuildIndex, DropIndex
+from core.indexes import BuildIndex, DropFieldIndex, DropIndex
 from core.models import Deadline
 
 # Before these every table was empty or small.
@@ -95,6 +95,36 @@ def test_what_a_broken_off_attempt_left_is_built_anew(states: Any) -> None:
         assert valid() == []
 
 
+def test_a_foreign_key_stands_while_its_index_goes_and_comes(transactional_db: None) -> None:
+    """As often as the migration is repeated; Django's own operation drops it and reads the table anew."""
+    after = MigrationLoader(connection).project_state()
+    field = after.models["payments", "deal"].fields["partner"].clone()
+    before = after.clone()
+    field.db_index = True
+    before.alter_field("payments", "deal", "partner", field, preserve_default=True)
+    operation = DropFieldIndex("deal", "partner", after.models["payments", "deal"].fields["partner"])
+
+    def names() -> tuple[list[str], list[str]]:
+        with connection.cursor() as cursor:
+            found = connection.introspection.get_constraints(cursor, "payments_deal")
+        alone = {name: row for name, row in found.items() if row["columns"] == ["partner_id"]}
+        indexes = sorted(name for name, row in alone.items() if row["index"])
+        return indexes, [name for name, row in alone.items() if row["foreign_key"]]
+
+    none, key = names()
+    assert (none, len(key)) == ([], 1)
+    with told() as statements, connection.schema_editor(atomic=False) as editor:
+        for _ in range(2):
+            operation.database_backwards("payments", editor, after, before)
+            indexes, same = names()
+            assert (len(indexes), same) == (2, key)
+        for _ in range(2):
+            operation.database_forwards("payments", editor, before, after)
+            assert names() == ([], key)
+    changes = [sql for sql in statements if "INDEX" in sql or ("CONSTRAINT" in sql and "ALTER" in sql)]
+    assert all("INDEX CONCURRENTLY" in sql for sql in changes)
+
+
 def test_it_is_refused_inside_a_transaction(states: Any) -> None:
     editor = SimpleNamespace(connection=connection)
     with transaction.atomic(), pytest.raises(NotSupportedError):
@@ -114,3 +144,5 @@ def test_no_migration_locks_a_grown_table_for_an_index(app: str) -> None:
             if isinstance(operation, AddIndex | RemoveIndex) and operation.model_name not in made:
                 assert isinstance(operation, BuildIndex | DropIndex), f"{app} {name}: {operation.describe()}"
                 assert not migration.atomic
+            if isinstance(operation, AlterField) and operation.field.remote_field:
+                assert isinstance(operation, DropFieldIndex), f"{app} {name} makes a foreign key anew"
