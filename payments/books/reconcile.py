@@ -83,10 +83,14 @@ def _checked(
 ) -> str | None:
     """Compare a portion as soon as the books are level with the chain, and freeze what differs."""
     last, differences = _when_level(network, after, unfinished, end)
-    for difference in differences:
+
+    def tell(difference: Difference) -> None:
         log.error("books_differ", **{name: getattr(difference, name) for name in difference.__slots__})
         _freeze(network, difference)
         found[difference.vault, difference.token] = difference
+
+    # One that is locked for too long leaves no other unfrozen; the portion is done again for it.
+    tries.each(*(partial(tell, difference) for difference in differences))
     return last
 
 
