@@ -306,6 +306,36 @@ def test_a_difference_is_told_at_once_and_a_long_search_holds_up_nothing(
     assert "balance_differs" not in alarms()
 
 
+def test_one_whose_failure_takes_all_of_the_time_holds_up_no_other(
+    engine: Engine, proxy: RpcProxy, monkeypatch: Any
+) -> None:
+    """Each turn has time for one address, and the one told of first never answers."""
+    watched(engine)
+    watched(engine, BOB, "esc_2")
+    for address in (ALICE, BOB):
+        engine.chain.pay(address, 5)
+    engine.chain.mine(4)
+    proxy.on(
+        "eth_getLogs", rpcproxy.changed(lambda logs: [log for log in logs if TRANSFER not in log["topics"]])
+    )
+    engine.index()
+    proxy.heal()
+    read_on = audit._read_on
+
+    def silent_about_alice(network: Any, row: Any, *rest: Any) -> Any:
+        if row.address == ALICE:
+            raise AllProvidersFailed([])
+        return read_on(network, row, *rest)
+
+    monkeypatch.setattr(audit, "_read_on", silent_about_alice)
+    for _ in range(40):
+        with contextlib.suppress(AllProvidersFailed):
+            audit.go_on(engine.network, seconds=0)
+        if events(engine):
+            break
+    assert [event.key for event in FinalEvent.objects.all()] == ["esc_2"]
+
+
 def test_a_long_past_is_read_again_over_as_many_turns_as_it_takes(
     engine: Engine, proxy: RpcProxy, monkeypatch: Any
 ) -> None:
