@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
 from core import deadlines, outbox
@@ -54,6 +54,15 @@ class AuditEntryAdmin(ReadOnlyAdmin):
     search_fields = ("subject_id", "actor_id", "actor_label", "action")
     search_help_text = "A whole id or name of who did it, an action, or what it was done to"
     ordering = ("-id",)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[AuditEntry], search_term: str
+    ) -> tuple[QuerySet[AuditEntry], bool]:
+        """What was done to a person does not hide what that person did."""
+        about, by = Q(subject_id=search_term.strip()), Q(actor_id=search_term.strip())
+        if all(search_term.strip() and AuditEntry.objects.filter(side).exists() for side in (about, by)):
+            return queryset.filter(about | by), False
+        return super().get_search_results(request, queryset, search_term)
 
 
 @admin.register(OutboxDelivery)

@@ -111,6 +111,13 @@ def test_the_audit_log_is_found_by_who_and_by_what(operator: Client, asked: str)
     assert shown(operator, f"core/auditentry/?q={quote(asked)}") == [entry]
 
 
+def test_what_was_done_to_a_person_does_not_hide_what_the_person_did(operator: Client) -> None:
+    did = audit.write("hold.lifted", subject_id="esc_1", actor_id="usr_1", actor_label="Olga")
+    suffered = audit.write("user.changed", subject_id="usr_1", actor_id="usr_2", actor_label="Ada")
+    assert shown(operator, "core/auditentry/?q=usr_1") == [suffered, did]
+    assert shown(operator, "core/auditentry/?q=usr_2") == [suffered]
+
+
 def test_people_are_found_by_their_address_however_it_is_written(operator: Client) -> None:
     someone = User.objects.create_user(email="Some.One@example.org", password=PASSWORD)
     assert someone.email == "some.one@example.org"
