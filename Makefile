@@ -8,6 +8,7 @@ MAKEFLAGS += --no-print-directory
 PORT ?= 8000
 ARGS ?=
 N ?= 300
+ROWS ?= 1000000
 SEED ?=
 PY := .venv/bin/python
 STACK := $(PY) -m escrow_platform.stack
@@ -23,7 +24,7 @@ export PIP_ROOT_USER_ACTION := ignore
 
 say = { echo "holdfast: $(1)" >&2; exit 1; }
 
-.PHONY: help setup demo demo-check demo-reset test check chaos chaos-rules-off soak hosts bench \
+.PHONY: help setup demo demo-check demo-reset test check chaos chaos-rules-off soak explain hosts bench \
 	gas contracts contracts-long contracts-exit contracts-prove contracts-mutate schema css messages clean chromium
 
 help: ## this list
@@ -59,6 +60,10 @@ check: setup ## lint, format, types, import direction, migrations, API schema
 	@fresh=$$(mktemp); trap 'rm -f "$$fresh"' EXIT; \
 	$(PY) manage.py spectacular --validate --fail-on-warn --file "$$fresh"; \
 	diff -u docs/openapi.yaml "$$fresh" || $(call say,docs/openapi.yaml is not what the code says; run: make schema)
+
+explain: setup ## the plans of all hot queries on ROWS=1000000 chain events; writes docs/results/explain.md
+	@ROWS=$(ROWS) KEEP_RESULTS=1 $(STACK) exec --scratch --services pg,redis -- \
+		python -m pytest -x tests/scale/explain.py --show-capture=no $(ARGS)
 
 hosts: setup ## two hosts, one of them cut off in the middle; needs root; writes docs/results/hosts.md
 	@$(PY) -m tests.hosts $(ARGS)

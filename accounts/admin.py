@@ -35,7 +35,7 @@ class UserAdmin(NoSideLookups):
     actions = None
     list_display = ("email", "display_name", "is_active", "is_staff", "date_joined")
     list_filter = ("is_staff", "is_active", "groups")
-    search_fields = ("email", "display_name", "id")
+    search_fields = ("id", "email")
     fields = ("email", "display_name", "is_active", "is_staff", "groups", "date_joined", "last_login")
     readonly_fields = ("email", "display_name", "date_joined", "last_login")
     filter_horizontal = ("groups",)

@@ -2,8 +2,13 @@
 
 from django.contrib import admin
 
+from chain import states
 from chain.models import Alarm, Call, Network, Provider, Reorg, Sender, Token, Transaction
-from core.console import ReadOnlyAdmin
+from core.console import ReadOnlyAdmin, one_of
+
+
+def _purposes() -> set[str]:
+    return set(Sender.objects.values_list("purpose", flat=True))
 
 
 @admin.register(Network)
@@ -35,20 +40,20 @@ class SenderAdmin(ReadOnlyAdmin):
 @admin.register(Call)
 class CallAdmin(ReadOnlyAdmin):
     list_display = ("created_at", "label", "network", "purpose", "outcome", "reason", "must_be_final_by")
-    list_filter = ("outcome", "purpose", "network")
-    search_fields = ("id", "group", "label")
+    list_filter = (one_of("outcome", lambda: states.CALL.states), one_of("purpose", _purposes), "network")
+    search_fields = ("id", "group")
     list_select_related = ("network",)
     exclude = ("data",)
-    ordering = ("-created_at",)
+    ordering = ("-id",)
 
 
 @admin.register(Transaction)
 class TransactionAdmin(ReadOnlyAdmin):
     list_display = ("sender", "nonce", "state", "created_at", "mined_number", "gas_used", "reason")
-    list_filter = ("state",)
+    list_filter = (one_of("state", lambda: states.TRANSACTION.states),)
     list_select_related = ("sender",)
     exclude = ("data",)
-    ordering = ("-created_at",)
+    ordering = ("-id",)
 
 
 @admin.register(Alarm)

@@ -25,6 +25,11 @@ def register_handler(kind: str, handler: Handler) -> None:
     _handlers[kind] = handler
 
 
+def kinds() -> list[str]:
+    """Every kind that has a handler."""
+    return list(_handlers)
+
+
 def start(kind: str, subject_id: str, due_at: datetime, *, backstop_at: datetime | None = None) -> Deadline:
     """Store the instant at which the default of `kind` happens; replaces one that still waits."""
     cancel(kind, subject_id)
@@ -55,6 +60,14 @@ def cancel_all(subject_id: str) -> None:
 def waiting(subject_id: str) -> models.QuerySet[Deadline]:
     """The deadlines of a subject that still run, soonest first."""
     return Deadline.objects.filter(subject_id=subject_id, state=Deadline.State.WAITING).order_by("due_at")
+
+
+def overdue() -> models.QuerySet[Deadline]:
+    """What should have happened and did not: it waits for something (a final block, a hold), or fails."""
+    now = clock.now()
+    # Asked again soon, so it stands near the front of the index.
+    soon = now + _ASK_AGAIN
+    return Deadline.objects.filter(state=Deadline.State.WAITING, next_try_at__lte=soon, due_at__lte=now)
 
 
 def claim(deadline: Deadline) -> bool:

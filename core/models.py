@@ -3,6 +3,7 @@
 from typing import ClassVar
 
 from django.db import models
+from django.db.models.functions import Now
 
 from core.fields import HashField, PrefixedIdField
 from core.states import append_only
@@ -43,6 +44,8 @@ class OutboxEvent(models.Model):
     subject_id = models.CharField(max_length=80)
     # Whose events these are, for catch-up lists and webhooks; empty where no partner is concerned.
     owner_id = models.CharField(max_length=80, blank=True)
+    # False for what is told to test keys alone; stored here so that one index finds the events of a key.
+    livemode = models.BooleanField(default=True)
     # Counts up per group (a deal), so that a reader can order what it receives.
     group_id = models.CharField(max_length=80, blank=True)
     sequence = models.PositiveBigIntegerField(default=0)
@@ -59,7 +62,16 @@ class OutboxEvent(models.Model):
         ]
         indexes: ClassVar = [
             models.Index(fields=["subject_id", "created"], name="outbox_by_subject"),
-            models.Index(fields=["owner_id", "-created", "-id"], name="outbox_by_owner"),
+            models.Index(
+                fields=["owner_id", "livemode", "-created", "-id"],
+                condition=~models.Q(owner_id=""),
+                name="outbox_of_owner",
+            ),
+            models.Index(
+                fields=["owner_id", "livemode", "type", "-created", "-id"],
+                condition=~models.Q(owner_id=""),
+                name="outbox_of_owner_by_type",
+            ),
         ]
         triggers: ClassVar = append_only()
 
@@ -120,6 +132,7 @@ class Deadline(models.Model):
         indexes: ClassVar = [
             models.Index(fields=["next_try_at"], name="deadline_due", condition=models.Q(state="waiting")),
             models.Index(fields=["subject_id", "due_at"], name="deadline_by_subject"),
+            models.Index(fields=["state", "next_try_at"], name="deadlines_by_state"),
         ]
 
     def __str__(self) -> str:
@@ -141,7 +154,12 @@ class AuditEntry(models.Model):
 
     class Meta:
         verbose_name_plural = "audit entries"
-        indexes: ClassVar = [models.Index(fields=["subject_id", "id"], name="audit_by_subject")]
+        indexes: ClassVar = [
+            models.Index(fields=["subject_id", "id"], name="audit_by_subject"),
+            models.Index(fields=["actor_id", "id"], name="audit_by_actor"),
+            models.Index(fields=["actor_label", "id"], name="audit_by_label"),
+            models.Index(fields=["action", "id"], name="audit_by_action"),
+        ]
         triggers: ClassVar = append_only()
 
     def __str__(self) -> str:
@@ -171,6 +189,22 @@ class Heartbeat(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} at {self.beaten_at:%Y-%m-%d %H:%M:%S} UTC"
+
+
+class LongRound(models.Model):
+    """How far a round over many rows has come, by the database's clock; see `core.rounds`."""
+
+    name = models.CharField(max_length=80, primary_key=True)
+    after = models.CharField(
+        max_length=80, blank=True, default="", help_text="the last key done; empty between rounds"
+    )
+    began_at = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField(
+        db_default=Now(), help_text="when a whole round was last done; at first, since when it is known"
+    )
+
+    def __str__(self) -> str:
+        return f"{self.name} after {self.after}"
 
 
 class Lease(models.Model):

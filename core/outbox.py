@@ -36,6 +36,11 @@ def register_consumer(name: str, prefixes: tuple[str, ...], handler: Handler) ->
     _consumers[name] = Consumer(name, prefixes, handler)
 
 
+def consumers() -> list[str]:
+    """Everybody who is told of events."""
+    return list(_consumers)
+
+
 def emit(
     type_: str,
     *,
@@ -43,6 +48,7 @@ def emit(
     payload: Mapping[str, Any],
     group_id: str = "",
     owner_id: str = "",
+    livemode: bool = True,
 ) -> OutboxEvent:
     """Append an event in the caller's transaction, with one delivery row for each consumer."""
     now = clock.now()
@@ -50,6 +56,7 @@ def emit(
         type=type_,
         subject_id=subject_id,
         owner_id=owner_id,
+        livemode=livemode,
         group_id=group_id,
         sequence=_next_sequence(group_id) if group_id else 0,
         payload=dict(payload),

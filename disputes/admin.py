@@ -9,11 +9,11 @@ from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
-from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
 from accounts.models import User
 from core import audit
+from core.console import Console
 from core.money import Amount
 from disputes import words
 from disputes.console import queue, views
@@ -23,7 +23,7 @@ _COLOURS = {"overdue": "danger", "soon": "warning"}
 
 
 @admin.register(Dispute)
-class DisputeAdmin(ModelAdmin):
+class DisputeAdmin(Console):
     """The arbitrator console. No bulk action exists; every view, download and change is audited."""
 
     actions = None
@@ -34,7 +34,6 @@ class DisputeAdmin(ModelAdmin):
     search_fields = ("id", "escrow__id", "escrow__deal__id")
     search_help_text = "Id of a dispute, an escrow or a deal"
     list_per_page = 50
-    show_full_result_count = False
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

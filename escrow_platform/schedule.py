@@ -44,8 +44,8 @@ def duties() -> list[Duty]:
             ("project", "payments.tasks.project_network"),
         ):
             found.append(Duty(f"{name} {network.slug}", task, rhythm, (network.pk,)))
-        found.append(Duty(f"reconcile {network.slug}", "payments.tasks.reconcile", 3600, (network.pk,)))
-        found.append(Duty(f"audit {network.slug}", "chain.audit", 86_400, (network.pk,)))
+        found.append(Duty(f"reconcile {network.slug}", "payments.tasks.reconcile", 300, (network.pk,)))
+        found.append(Duty(f"audit {network.slug}", "chain.audit", 300, (network.pk,)))
         found.append(Duty(f"second pass {network.slug}", "chain.second_pass", 60, (network.pk,)))
         found.append(Duty(f"inspect {network.slug}", "chain.inspect_providers", 15, (network.pk,)))
     return found

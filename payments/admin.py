@@ -5,6 +5,7 @@ from typing import cast
 
 from django import forms
 from django.contrib import admin
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
@@ -16,7 +17,7 @@ from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminTextInputWi
 
 from accounts.models import User
 from core.actors import Actor
-from core.console import ReadOnlyAdmin
+from core.console import ReadOnlyAdmin, one_of
 from core.errors import DomainError
 from payments.models import (
     Approval,
@@ -28,9 +29,11 @@ from payments.models import (
     Journal,
     KillSwitch,
     Order,
+    Party,
     PayoutLeg,
 )
 from payments.services import approving, controls, extending, orders, outcomes
+from payments.states import APPROVAL, DEAL, ESCROW, LEG, ORDER
 
 
 class ReasonForm(BaseDialogForm):
@@ -120,10 +123,21 @@ def _told(request: HttpRequest, row: Escrow | Order | Approval, done: str) -> Ht
 @admin.register(Deal)
 class DealAdmin(ReadOnlyAdmin):
     list_display = ("created", "title", "state", "network", "partner", "id")
-    list_filter = ("state", "network")
-    search_fields = ("id", "title", "external_reference")
+    list_filter = (one_of("state", lambda: DEAL.states), "network")
+    search_fields = ("id", "external_reference")
+    search_help_text = "A whole id or reference, or the e-mail address of a party"
     list_select_related = ("network", "partner")
-    ordering = ("-created",)
+    ordering = ("-id",)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Deal], search_term: str
+    ) -> tuple[QuerySet[Deal], bool]:
+        """Also the deals of a person, whether invited under the address or signed in with it."""
+        if "@" not in search_term:
+            return super().get_search_results(request, queryset, search_term)
+        email = search_term.strip().lower()
+        sides = Party.objects.filter(email=email).union(Party.objects.filter(user__email=email))
+        return queryset.filter(pk__in=sides.values("deal")), False
 
 
 @admin.register(Escrow)
@@ -131,10 +145,10 @@ class EscrowAdmin(ReadOnlyAdmin):
     """A hold stops every payout of one escrow until it is lifted; both are in the audit log."""
 
     list_display = ("created", "title", "state", "shown_amount", "vault_address", "held_reason", "frozen")
-    list_filter = ("state", "network", "frozen")
+    list_filter = (one_of("state", lambda: ESCROW.states), "network", "frozen")
     search_fields = ("id", "deal__id", "vault_address", "chain_id_hash")
     list_select_related = ("network", "token__network")
-    ordering = ("-created",)
+    ordering = ("-id",)
     actions_detail = ("place_hold", "lift_hold", "unfreeze", "give_time")
 
     @admin.display(description="amount")
@@ -189,20 +203,20 @@ class EscrowAdmin(ReadOnlyAdmin):
 @admin.register(Deposit)
 class DepositAdmin(ReadOnlyAdmin):
     list_display = ("created", "escrow", "token", "amount", "counted", "surplus", "flags", "tx_hash")
-    search_fields = ("id", "tx_hash", "escrow__id")
+    search_fields = ("id", "escrow__id", "tx_hash")
     list_select_related = ("escrow", "token")
-    ordering = ("-created",)
+    ordering = ("-id",)
 
 
 @admin.register(Order)
 class OrderAdmin(ReadOnlyAdmin):
     list_display = ("created", "kind", "state", "escrow", "reason", "attempts", "failure")
-    list_filter = ("state", "kind")
+    list_filter = (one_of("state", lambda: ORDER.states), "kind")
     search_fields = ("id", "escrow__id")
     list_select_related = ("escrow",)
     # Signatures of a ruling are in the payload: nobody sees them before the chain does.
     exclude = ("payload",)
-    ordering = ("-created",)
+    ordering = ("-id",)
     actions_detail = ("try_again", "give_up")
 
     def has_operate_permission(self, request: HttpRequest, *_: object) -> bool:
@@ -236,11 +250,11 @@ class ApprovalAdmin(ReadOnlyAdmin):
     """Payouts above a cap; who ordered one, or is a party to it, does not approve it."""
 
     list_display = ("created", "state", "order", "shown_amount", "why", "approved_by", "approved_at")
-    list_filter = ("state",)
+    list_filter = (one_of("state", lambda: APPROVAL.states),)
     search_fields = ("id", "order__id", "order__escrow__id")
     list_select_related = ("order__escrow__token__network",)
     exclude = ("signature",)
-    ordering = ("-created",)
+    ordering = ("-id",)
     actions_detail = ("approve",)
 
     @admin.display(description="amount")
@@ -278,18 +292,18 @@ class ApprovalAdmin(ReadOnlyAdmin):
 @admin.register(PayoutLeg)
 class PayoutLegAdmin(ReadOnlyAdmin):
     list_display = ("created", "kind", "n", "state", "amount", "token", "recipient", "tx_hash")
-    list_filter = ("state", "kind")
+    list_filter = (one_of("state", lambda: LEG.states), "kind")
     search_fields = ("id", "escrow__id", "tx_hash", "recipient")
     list_select_related = ("token",)
-    ordering = ("-created",)
+    ordering = ("-id",)
 
 
 @admin.register(Journal)
 class JournalAdmin(ReadOnlyAdmin):
     list_display = ("created", "what", "network", "seq", "tx_hash")
-    search_fields = ("tx_hash", "what")
+    search_fields = ("id", "tx_hash")
     list_select_related = ("network",)
-    ordering = ("-created",)
+    ordering = ("-id",)
 
 
 @admin.register(Entry)

@@ -88,6 +88,7 @@ UNPAID = (_E.PLANNED, _E.AWAITING_DEPOSIT, _E.CONFIRMING)
 CLOSED = (_E.RELEASED, _E.REFUNDED, _E.SETTLED)
 # No party waits for the other any more (money that still comes goes back to the buyer).
 TERMINAL = (*CLOSED, *ENDED_UNPAID)
+LIVE = tuple(sorted(ESCROW.states - set(TERMINAL)))
 
 
 class LegState:

@@ -1,15 +1,21 @@
 """Celery's doorbell for payments: each task is one service call. The sweeper does the same without it."""
 
+from datetime import timedelta
+
 import structlog
 from celery import shared_task
+from django.conf import settings
 
 from chain.models import Network
-from core import deadlines, heartbeat, outbox
+from chain.rpc.errors import RpcError
+from core import deadlines, heartbeat, leases, outbox
 from payments.books import reconcile as differences
 from payments.services.escrows import show_head
 from payments.services.projection import project
 
 log = structlog.get_logger(__name__)
+# As long as a task may live, so that no two turns overlap.
+_TURN = timedelta(seconds=settings.CELERY_TASK_TIME_LIMIT)
 
 
 @shared_task
@@ -20,12 +26,15 @@ def project_network(network_id: int) -> None:
 
 @shared_task
 def reconcile(network_id: int) -> None:
-    """Compare books and chain; what differs is frozen."""
-    try:
-        differences.run(Network.objects.get(pk=network_id))
-    except differences.NotCaughtUp:
-        log.info("reconcile_later", network_id=network_id)
-    heartbeat.beat(f"reconcile {network_id}")
+    """One turn of comparing books and chain, unless another worker has it; what differs is frozen."""
+    with leases.held(f"payments.reconcile:{network_id}", _TURN) as won:
+        if not won:
+            return
+        try:
+            differences.run(Network.objects.get(pk=network_id))
+        except (differences.NotCaughtUp, RpcError) as error:
+            log.warning("reconcile_later", network_id=network_id, error=str(error)[:200])
+        heartbeat.beat(f"reconcile {network_id}")
 
 
 @shared_task

@@ -218,7 +218,7 @@ class Call(models.Model):
                 condition=models.Q(outcome="waiting"),
                 name="call_due",
             ),
-            models.Index(fields=["network", "group"], name="call_group"),
+            models.Index(fields=["group", "network"], name="calls_of_group"),
         ]
         triggers: ClassVar = [
             *state_guards(states.CALL, "outcome"),

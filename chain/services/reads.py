@@ -1,11 +1,13 @@
 """Reads of contract state at a named block, for comparisons and displays. Never inside a transaction."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from chain.models import FinalEvent, Network
 from chain.rpc import pool
 from chain.rpc.answers import hexadecimal
 from chain.rpc.client import Rpc
+from chain.rpc.transport import Request
 from chain.selectors import final_head
 from contracts import views
 
@@ -26,12 +28,15 @@ def token_balances(network: Network, pairs: Sequence[tuple[str, str]], block_has
     """Balances in base units of (token, holder) pairs, in their order, at one block (EIP-1898)."""
 
     def read(rpc: Rpc) -> list[int]:
-        return [_balance(rpc, token, holder, block_hash) for token, holder in pairs]
+        return [_units(answer) for answer in rpc.batch([_asked(*pair, block_hash) for pair in pairs])]
 
     return pool.read(network, read) if pairs else []
 
 
-def _balance(rpc: Rpc, token: str, holder: str, block_hash: str) -> int:
+def _asked(token: str, holder: str, block_hash: str) -> Request:
     request = {"to": token, "data": "0x" + views.balance_of(holder).hex()}
-    answer = hexadecimal(rpc.call("eth_call", request, {"blockHash": block_hash}), "balance")
-    return views.decode_int(bytes.fromhex(answer[2:]))
+    return "eth_call", [request, {"blockHash": block_hash}]
+
+
+def _units(answer: Any) -> int:
+    return views.decode_int(bytes.fromhex(hexadecimal(answer, "balance")[2:]))

@@ -10,6 +10,7 @@ from disputes.models import Dispute, Involvement, Ruling
 from disputes.states import public_state
 from payments import live
 from payments.models import Party
+from payments.services import events
 
 
 def move(
@@ -44,10 +45,7 @@ def expect(dispute: Dispute, *states: str, so_that: str) -> None:
 def tell(dispute: Dispute, type_: str, **facts: Any) -> None:
     """Write `dispute.*` to the outbox, for the parties and their partner, and tell the pages of the deal."""
     escrow = dispute.escrow
-    group, owner = escrow.deal_id, escrow.deal.partner_id or ""
-    outbox.emit(
-        type_, subject_id=dispute.pk, payload=_payload(dispute, facts), group_id=group, owner_id=owner
-    )
+    events.tell(escrow.deal, type_, subject_id=dispute.pk, payload=_payload(dispute, facts))
     live.escrow_changed(escrow.deal_id, escrow.pk)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, F, OuterRef
 
 from core import clock, transitions
 from core.actors import CHAIN
@@ -110,15 +110,14 @@ def behind() -> Iterable[str]:
     """Escrows whose case may not be where the chain is: what a lost event would leave behind."""
     live = Dispute.objects.filter(escrow=OuterRef("pk"), state__in=LIVE)
     missing = Escrow.objects.filter(state=EscrowState.DISPUTED).exclude(Exists(live))
-    stale = Escrow.objects.filter(state__in=[*CLOSED, *_NOT_DISPUTED]).filter(Exists(live))
-    opening_ = Escrow.objects.filter(
-        Exists(live.filter(state=DisputeState.OPENING)), state=EscrowState.DISPUTED
-    )
-    anew = Escrow.objects.exclude(state__in=CLOSED).filter(
-        Exists(live.filter(round__gt=0, round__lt=OuterRef("dispute_round")))
-    )
-    for rows in (missing, stale, opening_, anew):
-        yield from rows.values_list("pk", flat=True)
+    # From the live cases, which are few, and not from the escrows, of which most are over.
+    cases = Dispute.objects.filter(state__in=LIVE).order_by()
+    stale = cases.filter(escrow__state__in=[*CLOSED, *_NOT_DISPUTED])
+    opening_ = cases.filter(state=DisputeState.OPENING, escrow__state=EscrowState.DISPUTED)
+    anew = cases.filter(round__gt=0, round__lt=F("escrow__dispute_round")).exclude(escrow__state__in=CLOSED)
+    yield from missing.values_list("pk", flat=True)
+    for rows in (stale, opening_, anew):
+        yield from rows.values_list("escrow_id", flat=True)
 
 
 def _frozen(escrow_id: str, raised: Raised) -> None:

@@ -236,16 +236,13 @@ class EventOut(serializers.Serializer[OutboxEvent]):
     object = serializers.SerializerMethodField()
     type = serializers.CharField()
     created = serializers.DateTimeField()
-    livemode = serializers.SerializerMethodField()
+    livemode = serializers.BooleanField(read_only=True)
     deal = serializers.CharField(source="group_id")
     sequence = serializers.IntegerField(help_text="Counts up within the deal; a gap means you missed one.")
     data = serializers.DictField(source="payload")  # type: ignore[assignment]  # a member, not the result
 
     def get_object(self, event: OutboxEvent) -> str:
         return "event"
-
-    def get_livemode(self, event: OutboxEvent) -> bool:
-        return bool(self.context["livemode"])
 
 
 class _Listed(serializers.Serializer[Any]):
@@ -271,8 +268,8 @@ class EventList(_Listed):
     data = EventOut(many=True)  # type: ignore[assignment]  # a member, not the result
 
 
-def event_json(event: OutboxEvent, *, livemode: bool) -> Json:
-    shown: Any = EventOut(event, context={"livemode": livemode})
+def event_json(event: OutboxEvent) -> Json:
+    shown: Any = EventOut(event)
     return dict(shown.data)
 
 

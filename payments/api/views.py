@@ -1,6 +1,5 @@
 """Deals, escrows and events for partners. Every change is one call of a service."""
 
-from functools import partial
 from typing import Any, ClassVar
 
 from django.db import IntegrityError, transaction
@@ -226,7 +225,7 @@ class Events(ApiView):
     def get(self, request: Request) -> Response:
         """Everything that happened to your deals, newest first, to catch up after an outage."""
         found = filtered_page(request, reading.events_of(self.caller), EventFilter)
-        return Response(found.as_json(partial(event_json, livemode=self.caller.livemode)))
+        return Response(found.as_json(event_json))
 
 
 def _units(request: Request, escrow: Escrow) -> int | None:

@@ -57,6 +57,7 @@ class Journal(models.Model):
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["network", "seq"], name="a_final_event_posts_once")
         ]
+        indexes: ClassVar = [models.Index(fields=["tx_hash"], name="journals_by_transaction")]
         triggers: ClassVar = append_only()
 
     def __str__(self) -> str:

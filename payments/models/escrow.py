@@ -92,6 +92,14 @@ class Escrow(FSMModelMixin, models.Model):
                 name="chain_id_hash_once_per_network",
             ),
         ]
+        indexes: ClassVar = [
+            models.Index(fields=["created", "id"], name="escrows_by_age"),
+            models.Index(fields=["state", "id"], name="escrows_by_state"),
+            models.Index(fields=["id"], condition=models.Q(frozen=True), name="escrows_frozen"),
+            models.Index(
+                fields=["vault_address"], condition=~models.Q(vault_address=""), name="escrows_by_vault"
+            ),
+        ]
         triggers: ClassVar = state_guards(ESCROW)
 
     def __str__(self) -> str:
@@ -176,6 +184,7 @@ class Deposit(models.Model):
                 fields=["network", "token", "tx_hash", "ordinal"], name="deposit_identity"
             )
         ]
+        indexes: ClassVar = [models.Index(fields=["tx_hash"], name="deposits_by_transaction")]
         triggers: ClassVar = append_only()
 
     def __str__(self) -> str:

@@ -84,6 +84,7 @@ class Order(FSMModelMixin, models.Model):
                 name="one_live_order_per_kind",
             ),
         ]
+        indexes: ClassVar = [models.Index(fields=["state", "id"], name="orders_by_state")]
         triggers: ClassVar = state_guards(ORDER)
 
     def __str__(self) -> str:
@@ -182,6 +183,11 @@ class PayoutLeg(FSMModelMixin, models.Model):
         ordering: ClassVar = ["created", "id"]
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["escrow", "kind", "n"], name="one_leg_per_escrow_kind_n")
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["state", "id"], name="legs_by_state"),
+            models.Index(fields=["tx_hash"], condition=~models.Q(tx_hash=""), name="legs_by_transaction"),
+            models.Index(fields=["recipient", "id"], name="legs_by_recipient"),
         ]
         triggers: ClassVar = state_guards(LEG)
 

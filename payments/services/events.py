@@ -18,23 +18,29 @@ def amount_json(units: int, of: Escrow | Deal | Deposit | PayoutLeg) -> dict[str
     }
 
 
+def tell(deal: Deal, type_: str, *, subject_id: str, payload: dict[str, Any]) -> None:
+    """One event in the deal's sequence, for its partner's keys of the deal's mode."""
+    outbox.emit(
+        type_,
+        subject_id=subject_id,
+        payload=payload,
+        group_id=deal.id,
+        owner_id=deal.partner_id or "",
+        livemode=deal.livemode,
+    )
+
+
 def of_deal(deal: Deal, type_: str, **facts: Any) -> None:
     """`deal.*`: something happened to the agreement."""
     payload = {"deal": deal.id, "status": deal.state, "title": deal.title, **facts}
-    outbox.emit(type_, subject_id=deal.id, payload=payload, group_id=deal.id, owner_id=deal.partner_id or "")
+    tell(deal, type_, subject_id=deal.id, payload=payload)
     live.deal_changed(deal.id)
 
 
 def of_escrow(escrow: Escrow, type_: str, **facts: Any) -> None:
     """`escrow.*`, `deposit.*`, `payout.*`: something happened to the money of one escrow."""
     payload = {"deal": escrow.deal_id, "escrow": escrow.id, "status": escrow.state, **facts}
-    outbox.emit(
-        type_,
-        subject_id=escrow.id,
-        payload=payload,
-        group_id=escrow.deal_id,
-        owner_id=escrow.deal.partner_id or "",
-    )
+    tell(escrow.deal, type_, subject_id=escrow.id, payload=payload)
     live.escrow_changed(escrow.deal_id, escrow.id)
 
 

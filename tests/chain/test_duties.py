@@ -2,12 +2,14 @@
 
 from datetime import timedelta
 
+from django.db.models.functions import Now
+
 from chain.models import Alarm, Call, Network, ScanCursor
 from chain.tasks import audit_balances, confirm, index, send_due
 from core import leases
-from core.models import Heartbeat
+from core.models import Heartbeat, LongRound
 from tests.chain.fixtures import Engine
-from tests.chain.helpers import order, payouts, stock, through
+from tests.chain.helpers import alarms, order, payouts, stock, through, watched
 from tests.chaos import rpcproxy
 
 
@@ -35,6 +37,31 @@ def test_a_duty_that_another_worker_has_is_left_to_it(engine: Engine) -> None:
         assert not Heartbeat.objects.exists(), "a duty that hangs in another worker must be seen to stop"
     index(engine.network.pk)
     assert ScanCursor.objects.get(lane="head").number == engine.chain.head
+
+
+def test_a_round_that_never_ends_calls_a_human_until_it_ends(engine: Engine) -> None:
+    """Turns that fail one after the other, or too much to do: nothing else would show it."""
+    watched(engine)
+    engine.mine(4)
+    audit_balances(engine.network.pk)
+    assert "round_unended" not in alarms()
+    LongRound.objects.update(ended_at=Now() - timedelta(days=3), began_at=Now() - timedelta(days=3))
+    index(engine.network.pk)
+    alarm = Alarm.objects.get(kind="round_unended", resolved_at=None)
+    assert alarm.subject == "local: audit"
+    audit_balances(engine.network.pk)
+    index(engine.network.pk)
+    assert "round_unended" not in alarms()
+
+
+def test_books_of_escrows_that_hold_money_are_missed_after_hours(engine: Engine) -> None:
+    engine.mine(4)
+    for what in ("books all", "books unfinished"):
+        row, _ = LongRound.objects.get_or_create(name=f"local: {what}")
+        LongRound.objects.filter(pk=row.pk).update(ended_at=Now() - timedelta(hours=7))
+    index(engine.network.pk)
+    found = Alarm.objects.filter(kind="round_unended", resolved_at=None)
+    assert list(found.values_list("subject", flat=True)) == ["local: books unfinished"]
 
 
 def test_a_silent_node_is_survived_and_an_unfit_one_refused_with_an_alarm(engine: Engine) -> None:

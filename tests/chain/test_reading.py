@@ -8,8 +8,10 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from chain import hooks, selectors
-from chain.indexer import safe
+from chain.indexer import catchup, safe
+from chain.indexer.events import TRANSFER
 from chain.models import (
+    Alarm,
     Block,
     FinalEvent,
     Network,
@@ -22,7 +24,7 @@ from chain.services import audit, indexer, recovery
 from chain.services.final import final_events_after
 from core.actors import Actor
 from core.errors import Conflict, Invalid
-from core.models import AuditEntry
+from core.models import AuditEntry, LongRound
 from tests.chain.fixtures import USDT, Engine
 from tests.chain.helpers import (
     ALICE,
@@ -35,7 +37,7 @@ from tests.chain.helpers import (
     stock,
     watched,
 )  # fmt: skip
-from tests.chaos import rpcproxy
+from tests.chaos import modes, rpcproxy
 from tests.chaos.rpcproxy import RpcProxy
 
 STAFF = Actor("staff", "op_1", "Olga")
@@ -265,8 +267,93 @@ def test_reading_by_others_during_the_audit_is_no_difference(engine: Engine, mon
         return found
 
     monkeypatch.setattr(audit, "balances", slow)
-    assert audit.check_balances(engine.network) == 0
+    assert audit.go_on(engine.network) == 0
     assert alarms() == set()
+
+
+def test_a_difference_is_told_at_once_and_a_long_search_holds_up_nothing(
+    engine: Engine, proxy: RpcProxy, monkeypatch: Any
+) -> None:
+    """The first address cannot be read again for a while: the others are compared, told of and mended."""
+    monkeypatch.setattr(audit, "_AT_ONCE", 1)
+    watched(engine)
+    watched(engine, BOB, "esc_2")
+    for address in (ALICE, BOB):
+        engine.chain.pay(address, 5)
+    engine.chain.mine(4)
+    proxy.on(
+        "eth_getLogs", rpcproxy.changed(lambda logs: [log for log in logs if TRANSFER not in log["topics"]])
+    )
+    engine.index()
+    assert events(engine) == []
+
+    def silent_about_alice(request: rpcproxy.Request, forward: rpcproxy.Forward) -> rpcproxy.Answer:
+        if ALICE[2:].lower() in str(request["params"]).lower():
+            raise rpcproxy.Drop
+        return forward(request)
+
+    proxy.heal()
+    proxy.on("eth_getLogs", silent_about_alice)
+    with pytest.raises(AllProvidersFailed):
+        audit.go_on(engine.network)
+    found = Alarm.objects.filter(kind="balance_differs", resolved_at=None).values_list("subject", flat=True)
+    assert list(found) == [ALICE]
+    assert [event.key for event in FinalEvent.objects.all()] == ["esc_2"]
+    assert LongRound.objects.get(name="local: audit").after == "", "all were compared"
+    proxy.heal()
+    assert audit.go_on(engine.network) == 0
+    assert [event.key for event in FinalEvent.objects.order_by("seq")] == ["esc_2", "esc_1"]
+    assert "balance_differs" not in alarms()
+
+
+def test_one_whose_failure_takes_all_of_the_time_holds_up_no_other(
+    engine: Engine, proxy: RpcProxy, monkeypatch: Any
+) -> None:
+    """Each turn has time for one address, and the one told of first never answers."""
+    watched(engine)
+    watched(engine, BOB, "esc_2")
+    for address in (ALICE, BOB):
+        engine.chain.pay(address, 5)
+    engine.chain.mine(4)
+    proxy.on(
+        "eth_getLogs", rpcproxy.changed(lambda logs: [log for log in logs if TRANSFER not in log["topics"]])
+    )
+    engine.index()
+    proxy.heal()
+    read_on = audit._read_on
+
+    def silent_about_alice(network: Any, row: Any, *rest: Any) -> Any:
+        if row.address == ALICE:
+            raise AllProvidersFailed([])
+        return read_on(network, row, *rest)
+
+    monkeypatch.setattr(audit, "_read_on", silent_about_alice)
+    for _ in range(40):
+        with contextlib.suppress(AllProvidersFailed):
+            audit.go_on(engine.network, seconds=0)
+        if events(engine):
+            break
+    assert [event.key for event in FinalEvent.objects.all()] == ["esc_2"]
+
+
+def test_a_long_past_is_read_again_over_as_many_turns_as_it_takes(
+    engine: Engine, proxy: RpcProxy, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(catchup, "_WINDOW", 4)
+    monkeypatch.setattr(audit, "_WINDOWS", 1)
+    watched(engine)
+    engine.mine(20)
+    engine.chain.pay(ALICE, 5)
+    engine.chain.mine(4)
+    modes.withhold(proxy, ALICE, named=False)
+    engine.index()
+    left = [audit.go_on(engine.network, seconds=0) for _ in range(3)]
+    assert left == [1, 1, 1]
+    done = int(LongRound.objects.get(name__startswith="read again").after)
+    assert 8 <= done < engine.chain.head - 4, "it goes on where it was"
+    assert events(engine) == []
+    assert audit.go_on(engine.network) == 0
+    assert events(engine) == ["transfer_in"]
 
 
 def test_a_head_that_stands_still_calls_a_human(engine: Engine) -> None:

@@ -196,7 +196,7 @@ def _without_last_to_alice(request: rpcproxy.Request, forward: rpcproxy.Forward)
 def test_f27_logs_always_truncated_are_found_by_the_audit(engine: Engine, proxy: RpcProxy) -> None:
     """D4: nothing of the address was shown, so only the nightly comparison can know.
 
-    Fails (never credited) without `_read_again` in `audit.check_balances`.
+    Fails (never credited) without `_read_again` in `audit.go_on`.
     """
     watched(engine)
     engine.chain.pay(ALICE, 5)
@@ -204,7 +204,7 @@ def test_f27_logs_always_truncated_are_found_by_the_audit(engine: Engine, proxy:
     modes.withhold(proxy, ALICE, named=False)
     engine.index()
     assert events(engine) == []
-    assert audit.check_balances(engine.network) == 0
+    assert audit.go_on(engine.network) == 0
     assert events(engine) == ["transfer_in"]
     assert "logs_withheld" in alarms()
 
@@ -446,5 +446,5 @@ def test_f44_destroyed_funds_are_told_and_the_balances_still_prove_everything(en
     assert events(engine) == ["transfer_in", "token", "token"]
     assert {row.key for row in FinalEvent.objects.all()} == {"esc_1"}
     assert "funds_destroyed" in alarms()
-    assert audit.check_balances(engine.network) == 0
+    assert audit.go_on(engine.network) == 0
     assert "balance_differs" not in alarms()

@@ -1,6 +1,8 @@
 """The admin has one door, shows no secret by any way round, and nothing in it happens by a mere link."""
 
+from datetime import timedelta
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from allauth.mfa.models import Authenticator
@@ -8,14 +10,16 @@ from django.contrib import admin
 from django.test import Client
 
 from accounts.models import User
+from core import audit, clock, console, deadlines
 from core.console import ReadOnlyAdmin
-from core.models import AuditEntry
-from payments.models import Escrow
+from core.models import AuditEntry, Deadline
+from payments.models import Escrow, Order, Party, PayoutLeg
 from tests.disputes import cast as stage
 from tests.disputes.conftest import escrow, people, token  # noqa: F401  (fixtures are shared by import)
 
 pytestmark = pytest.mark.django_db
 PASSWORD = "a long password"
+PAID = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed"
 
 
 @pytest.fixture
@@ -55,6 +59,93 @@ def test_staff_without_a_second_factor_is_sent_to_set_one_up(operator: Client, s
     assert operator.get("/admin/disputes/dispute/").status_code == 302
     Authenticator.objects.create(user=user, type=Authenticator.Type.TOTP, data={})
     assert operator.get("/admin/disputes/dispute/").status_code == 200
+
+
+def deadline(number: int, minutes: int, state: str = "waiting", **more: Any) -> Deadline:
+    due = clock.now() + timedelta(minutes=minutes)
+    facts = {"kind": "pay", "subject_id": f"esc_{number}", "due_at": due, "next_try_at": due} | more
+    return Deadline.objects.create(state=state, created=clock.now(), **facts)
+
+
+def shown(operator: Client, page: str) -> list[Any]:
+    """The rows of a list, in its order."""
+    response = operator.get(f"/admin/{page}")
+    assert response.status_code == 200, page
+    return list(response.context["cl"].result_list)
+
+
+def test_a_console_finds_whole_values_and_counts_only_so_far(
+    operator: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Parts of words and full counts would read whole tables."""
+    for number in range(7):
+        deadline(number, 5)
+    monkeypatch.setattr(console, "MOST_COUNTED", 5)
+    response = operator.get("/admin/core/deadline/")
+    assert response.context["cl"].paginator.count == 5
+    assert len(shown(operator, "core/deadline/?q=esc_3")) == 1
+    assert shown(operator, "core/deadline/?q=esc_") == []
+
+
+def test_deadlines_stand_by_when_they_are_tried_and_those_that_did_not_happen_are_found(
+    operator: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deadlines, "_ASK_AGAIN", timedelta(minutes=5))
+    late = deadline(1, -60, next_try_at=clock.now() + timedelta(minutes=2))
+    later, soon = deadline(2, 90), deadline(3, 3)
+    passed, cancelled = deadline(4, -90, "passed"), deadline(5, 1, "cancelled")
+    assert shown(operator, "core/deadline/") == [late, soon, later]
+    assert shown(operator, "core/deadline/?standing=overdue") == [late]
+    assert shown(operator, "core/deadline/?standing=passed") == [passed]
+    assert shown(operator, "core/deadline/?standing=cancelled") == [cancelled]
+    assert shown(operator, "core/deadline/?standing=overdue&kind=deliver") == []
+    assert shown(operator, "core/deadline/?q=esc_4") == [passed], "a search looks at what is over as well"
+
+
+@pytest.mark.parametrize("asked", ["usr_1", "Olga <olga@example.org>", "hold.lifted", "esc_1"])
+def test_the_audit_log_is_found_by_who_and_by_what(operator: Client, asked: str) -> None:
+    entry = audit.write(
+        "hold.lifted", subject_id="esc_1", actor_id="usr_1", actor_label="Olga <olga@example.org>"
+    )
+    audit.write("hold.placed", subject_id="esc_2", actor_id="usr_2", actor_label="Ada <ada@example.org>")
+    assert shown(operator, f"core/auditentry/?q={quote(asked)}") == [entry]
+
+
+def test_what_was_done_to_a_person_does_not_hide_what_the_person_did(operator: Client) -> None:
+    did = audit.write("hold.lifted", subject_id="esc_1", actor_id="usr_1", actor_label="Olga")
+    suffered = audit.write("user.changed", subject_id="usr_1", actor_id="usr_2", actor_label="Ada")
+    assert shown(operator, "core/auditentry/?q=usr_1") == [suffered, did]
+    assert shown(operator, "core/auditentry/?q=usr_2") == [suffered]
+
+
+def test_people_are_found_by_their_address_however_it_is_written(operator: Client) -> None:
+    someone = User.objects.create_user(email="Some.One@example.org", password=PASSWORD)
+    assert someone.email == "some.one@example.org"
+    assert shown(operator, "accounts/user/?q=Some.One@Example.org") == [someone]
+    assert shown(operator, "accounts/user/?q=no.one@example.org") == []
+
+
+def test_deals_are_found_by_a_party_and_legs_by_who_is_paid(operator: Client, escrow: Escrow) -> None:  # noqa: F811
+    """By the address of the invitation, and by the one that the person has now."""
+    sides = list(escrow.deal.parties.order_by("role"))
+    assert {side.user is None for side in sides} == {False}
+    for side in sides:
+        for email in (side.user.email, side.user.email.upper()):
+            assert shown(operator, f"payments/deal/?q={quote(email)}") == [escrow.deal]
+    Party.objects.filter(pk=sides[1].pk).update(email="before.she.changed.it@example.org")
+    assert shown(operator, f"payments/deal/?q={sides[1].user.email}") == [escrow.deal]
+    Party.objects.filter(pk=sides[0].pk).update(user=None, email="invited@example.org")
+    assert shown(operator, "payments/deal/?q=Invited@example.org") == [escrow.deal]
+    assert shown(operator, "payments/deal/?q=nobody@example.org") == []
+    assert shown(operator, f"payments/deal/?q={escrow.deal_id}") == [escrow.deal]
+    order = Order.objects.create(escrow=escrow, kind="release", created=clock.now())
+    leg = PayoutLeg.objects.create(
+        escrow=escrow, order=order, kind="release", n=1, recipient=PAID, token=escrow.token, amount=5,
+        created=clock.now(),
+    )  # fmt: skip
+    assert shown(operator, f"payments/payoutleg/?q={PAID}") == [leg]
+    assert shown(operator, f"payments/payoutleg/?q={PAID.lower()}") == [leg]
+    assert shown(operator, "payments/payoutleg/?q=" + "0x" + "12" * 20) == []
 
 
 def test_no_packages_own_console_edits_people_or_duties_behind_the_services() -> None:

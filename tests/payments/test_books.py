@@ -1,21 +1,33 @@
 """The books: what the database refuses, and that they are written from events and compared with the chain."""
 
 import ast
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
-from django.db import DatabaseError, IntegrityError, connection, transaction
+from django.db import DatabaseError, IntegrityError, connection, connections, transaction
 
 import payments.books
 from chain.models import Alarm, FinalEvent
+from chain.rpc.errors import AllProvidersFailed
+from chain.services import reads
+from core import leases
 from core.actors import Actor
-from core.models import AuditEntry
+from core.models import AuditEntry, Heartbeat, LongRound
+from escrow_platform.schedule import duties
+from payments import tasks
 from payments.books import balances, reconcile
 from payments.books.post import Line, Unbalanced, post
 from payments.models import Account, AccountKind, Entry, Escrow, Journal, ProjectionCursor
 from payments.services import controls, projection
 from tests.chain.fixtures import USDT
+from tests.chaos import rpcproxy
+from tests.chaos.rpcproxy import RpcProxy
 from tests.payments.acts import refund, release
 from tests.payments.fixtures import Desk
 
@@ -38,6 +50,18 @@ def lines(escrow: Escrow, vault: int, held: int) -> list[Line]:
         Line(AccountKind.VAULT, vault, escrow.token),
         Line(AccountKind.HELD, held, escrow.token),
     ]
+
+
+@contextmanager
+def wrong_in_the_books(desk: Desk, escrow: Escrow) -> Iterator[None]:
+    """Five base units too many inside; the correction follows, so that the desk finds the books right."""
+    with transaction.atomic():
+        post(unposted(desk), escrow, "wrong", lines(escrow, 5, -5))
+    yield
+    with transaction.atomic():
+        event = unposted(desk)
+        event.seq += 5_000
+        post(event, escrow, "corrected", lines(escrow, -5, 5))
 
 
 def test_a_deposit_and_its_release_leave_books_that_sum_to_zero(desk: Desk) -> None:
@@ -167,6 +191,103 @@ def test_a_wrong_posting_that_balances_is_found_by_the_comparison_and_stops_the_
     release(desk, escrow)
     desk.settle()
     assert desk.state(escrow) == "released"
+
+
+def test_the_comparison_goes_on_where_its_time_ended_and_leaves_no_escrow_out(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither the number of escrows nor the limit of a task's time decides whether a difference is found."""
+    monkeypatch.setattr(reconcile, "_AT_ONCE", 1)
+    escrows = sorted((desk.funded(250 * USDT) for _ in range(3)), key=lambda escrow: escrow.pk)
+    with wrong_in_the_books(desk, escrows[2]):
+        found = [len(reconcile.run(desk.engine.network, seconds=0)) for _ in range(3)]
+    assert found == [0, 0, 1]
+    assert [desk.fresh(escrow).frozen for escrow in escrows] == [False, False, True]
+
+
+def test_an_event_in_the_middle_of_a_turn_makes_it_wait_and_not_end(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a busy network something always comes; others apply it meanwhile, so no lock is held."""
+    monkeypatch.setattr(reconcile, "_AT_ONCE", 1)
+    escrows = sorted((desk.funded(250 * USDT) for _ in range(2)), key=lambda escrow: escrow.pk)
+    asked, others = reads.token_balances, []
+
+    def apply_it() -> None:
+        time.sleep(1.2)
+        projection.project(desk.engine.network)
+        connections.close_all()
+
+    def first_portion(*args: Any) -> list[int]:
+        found = asked(*args)
+        if not others:
+            desk.pay(escrows[1], 40 * USDT)
+            desk.engine.mine(4)
+            assert not projection.is_caught_up(desk.engine.network)
+            others.append(Thread(target=apply_it))
+            others[0].start()
+        return found
+
+    monkeypatch.setattr(reads, "token_balances", first_portion)
+    with wrong_in_the_books(desk, escrows[1]):
+        found = reconcile.run(desk.engine.network, seconds=20)
+        others[0].join()
+        assert [(row.vault, row.books - row.chain) for row in found] == [(escrows[1].vault_address, 5)]
+
+
+def test_a_turn_in_which_events_never_stop_waiting_ends_in_its_time(desk: Desk) -> None:
+    escrow = desk.funded(250 * USDT)
+    desk.pay(escrow, 40 * USDT)
+    desk.engine.mine(4)
+    start = time.monotonic()
+    with pytest.raises(reconcile.NotCaughtUp):
+        reconcile.run(desk.engine.network, seconds=1)
+    assert 2 <= time.monotonic() - start < 8
+    assert set(LongRound.objects.values_list("began_at", flat=True)) == {None}
+
+
+def test_a_vault_that_no_node_tells_of_keeps_no_other_from_being_compared(
+    proxy: RpcProxy, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The comparison of what is not over fails; the one of everything has its time all the same."""
+    monkeypatch.setattr(reconcile, "_AT_ONCE", 1)
+    over, silent = sorted((desk.funded(250 * USDT) for _ in range(2)), key=lambda escrow: escrow.pk)
+    release(desk, over)
+    desk.settle()
+    assert desk.state(over) == "released"
+
+    def fault(request: rpcproxy.Request, forward: rpcproxy.Forward) -> rpcproxy.Answer:
+        if silent.vault_address[2:].lower() in str(request["params"]).lower():
+            raise rpcproxy.Drop
+        return forward(request)
+
+    with wrong_in_the_books(desk, over):
+        proxy.on("eth_call", fault)
+        with pytest.raises(AllProvidersFailed):
+            reconcile.run(desk.engine.network, seconds=2)
+        assert desk.fresh(over).frozen
+        proxy.heal()
+
+
+def test_a_node_that_fails_for_a_moment_does_not_end_a_turn(proxy: RpcProxy, desk: Desk) -> None:
+    escrow = desk.funded(250 * USDT)
+    with wrong_in_the_books(desk, escrow):
+        proxy.on("eth_call", rpcproxy.drop_request, times=3)
+        assert len(reconcile.run(desk.engine.network, seconds=10)) == 1
+
+
+def test_two_turns_of_the_comparison_never_overlap(desk: Desk) -> None:
+    """Longer than its task may live a turn cannot take, and the next is rung later."""
+    name = f"payments.reconcile:{desk.engine.network.pk}"
+    with leases.held(name, timedelta(seconds=60)) as won:
+        assert won
+        tasks.reconcile(desk.engine.network.pk)
+        assert not LongRound.objects.exists()
+        assert not Heartbeat.objects.filter(name__startswith="reconcile").exists()
+    tasks.reconcile(desk.engine.network.pk)
+    assert LongRound.objects.filter(name__contains="books").count() == 2
+    (duty,) = [duty for duty in duties() if duty.task == "payments.tasks.reconcile"]
+    assert tasks._TURN.total_seconds() < duty.seconds == 300
 
 
 def test_the_comparison_waits_until_every_event_is_applied(desk: Desk) -> None:

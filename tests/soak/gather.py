@@ -64,6 +64,7 @@ def found(network: Network, chain: Anvil) -> Found:
     for tx_hash, amount in Deposit.objects.values_list("tx_hash", "amount"):
         deposits.setdefault(tx_hash, []).append(int(amount))
     vaults = Escrow.objects.exclude(vault_address="").values_list("vault_address", flat=True)
+    escrows = Escrow.objects.filter(network=network).values_list("pk", flat=True)
     legs = PayoutLeg.objects.values_list("escrow", "recipient", "amount", "state")
     return Found(
         states=dict(Escrow.objects.values_list("pk", "state")),
@@ -71,7 +72,7 @@ def found(network: Network, chain: Anvil) -> Found:
         legs=[Leg(escrow, to.lower(), int(amount), state) for escrow, to, amount, state in legs],
         deposits=deposits,
         balances={vault.lower(): balance(chain, vault) for vault in vaults},
-        books={vault.lower(): units for vault, _, units in balances.vaults(network.pk)},
+        books={vault.lower(): units for vault, _, units in balances.vaults(escrows)},
         accounts=_accounts(),
         differences=[str(difference) for difference in reconcile.compare(network)],
         total=int(Entry.objects.aggregate(total=Sum("amount"))["total"] or 0),
