@@ -6,6 +6,7 @@ from celery import shared_task
 from chain.models import Network
 from core import deadlines, heartbeat, outbox
 from payments.books import reconcile as differences
+from payments.services import incidents
 from payments.services.escrows import show_head
 from payments.services.projection import project
 
@@ -41,6 +42,13 @@ def run_deadlines() -> None:
     """Do what is due by the clock."""
     deadlines.run_due()
     heartbeat.beat("deadlines")
+
+
+@shared_task
+def give_time_back() -> None:
+    """Give the next portion of waits back what they lost in an incident."""
+    incidents.carry_on()
+    heartbeat.beat("incidents")
 
 
 @shared_task

@@ -11,7 +11,7 @@ from rest_framework import serializers
 from core.models import OutboxEvent
 from payments.agreement import from_json
 from payments.api import actions
-from payments.models import Deal, Deposit, Escrow, LegKind, Party, PayoutLeg, Role
+from payments.models import Deal, Deposit, Escrow, Incident, LegKind, Party, PayoutLeg, Role
 from payments.services.events import amount_json
 from payments.states import DEAL, ESCROW, LEG
 
@@ -60,6 +60,13 @@ class DeadlineOut(serializers.Serializer[Any]):
     kind = serializers.CharField()
     due_at = serializers.DateTimeField()
     backstop_at = serializers.DateTimeField(allow_null=True)
+
+
+class PausedOut(serializers.Serializer[Incident]):
+    """An incident: while it lasts no deadline passes by the platform's hand, and the time is given back."""
+
+    since = serializers.DateTimeField(source="opened_at")
+    reason = serializers.CharField()
 
 
 class PartyOut(serializers.Serializer[Party]):
@@ -216,6 +223,9 @@ class EscrowOut(serializers.Serializer[Escrow]):
     deposits = DepositOut(many=True, source="deposits.all")
     payouts = PayoutOut(many=True, source="legs.all")
     deadlines = DeadlineOut(many=True, source="waiting")
+    clocks_paused = PausedOut(
+        source="incident", allow_null=True, help_text="Why no deadline passes at the moment; else null."
+    )
     available_actions = serializers.SerializerMethodField()
 
     def get_object(self, escrow: Escrow) -> str:

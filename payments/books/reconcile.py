@@ -12,7 +12,7 @@ from django.db import transaction
 from chain.models import Network
 from chain.services import reads
 from chain.services.alarms import raise_alarm
-from payments.books import balances
+from payments.books import balances, unexplained
 from payments.locks import lock_escrow
 from payments.models import Escrow, ProjectionCursor
 from payments.services import controls
@@ -53,10 +53,12 @@ def compare(network: Network) -> list[Difference]:
 
 
 def run(network: Network) -> list[Difference]:
-    """Compare and freeze every escrow that differs, until a person has looked."""
+    """Compare and freeze every escrow that differs, until a person has looked; what is not explained stops
+    its token as well."""
     differences = compare(network)
     for difference in differences:
         log.error("books_differ", **{name: getattr(difference, name) for name in difference.__slots__})
+        unexplained.stop_token(network, difference)
         _freeze(network, difference)
     return differences
 
