@@ -72,9 +72,9 @@ class Incident(models.Model):
         """Whether clocks of this network stand still with it."""
         return self.network_id is None or self.network_id == network_id
 
-    def overlap(self, since: datetime, until: datetime) -> tuple[datetime, datetime] | None:
-        """The part of it between two instants."""
-        start, end = max(self.opened_at, since), min(self.ended_at or until, until)
+    def after(self, since: datetime, now: datetime) -> tuple[datetime, datetime] | None:
+        """The part of it after an instant; what has ended is the same on every host's clock."""
+        start, end = max(self.opened_at, since), self.ended_at or now
         return (start, end) if start < end else None
 
 

@@ -82,13 +82,12 @@ def is_open(network_id: int | None) -> bool:
 def lost(wait: Deadline, network_id: int | None) -> timedelta:
     """What the wait has lost until now and was not given: the incidents' time since it began, where they
     overlap once."""
-    now = clock.now()
     since = TimeGiven.objects.filter(deadline=wait).aggregate(until=Max("until"))["until"]
     since = max(since, wait.created) if since else wait.created
     relevant = Incident.objects.filter(_covers(network_id)).filter(
         Q(ended_at__isnull=True) | Q(ended_at__gt=since)
     )
-    return _together(relevant.order_by("opened_at"), since, now)
+    return _together(relevant.order_by("opened_at"), since)
 
 
 def lost_until_now(wait: Deadline) -> timedelta:
@@ -117,10 +116,10 @@ def _covers(network_id: int | None) -> Q:
     return Q(network__isnull=True) | Q(network=network_id)
 
 
-def _together(incidents: Iterable[Incident], since: datetime, until: datetime) -> timedelta:
-    total, covered = _NOTHING, since
+def _together(incidents: Iterable[Incident], since: datetime) -> timedelta:
+    now, total, covered = clock.now(), _NOTHING, since
     for incident in incidents:
-        part = incident.overlap(covered, until)
+        part = incident.after(covered, now)
         if part is not None:
             total += part[1] - part[0]
             covered = part[1]
