@@ -154,8 +154,10 @@ def test_a_wrong_posting_that_balances_is_found_by_the_comparison_and_stops_the_
     assert (alarm.subject, f"chain {250 * USDT}" in alarm.detail) == (escrow.pk, True)
     from core.errors import Held
 
-    with pytest.raises(Held):
-        refund(desk, escrow)
+    for stopped in (escrow, untouched):
+        with pytest.raises(Held):
+            refund(desk, stopped)
+    start_token(desk)
     refund(desk, untouched)
     with transaction.atomic():  # the correction, so that the desk finds the books right
         event = unposted(desk)
@@ -167,6 +169,18 @@ def test_a_wrong_posting_that_balances_is_found_by_the_comparison_and_stops_the_
     release(desk, escrow)
     desk.settle()
     assert desk.state(escrow) == "released"
+
+
+def start_token(desk: Desk) -> None:
+    """A difference that nobody explains stopped every payout of the token; see `test_stopped_tokens`."""
+    controls.set_switch(
+        network=desk.engine.network,
+        kind="token",
+        token=desk.token,
+        stopped=False,
+        reason="a line of one escrow was wrong",
+        acting=Actor("staff", "op_1", "Olga"),
+    )
 
 
 def test_the_comparison_waits_until_every_event_is_applied(desk: Desk) -> None:
