@@ -1,6 +1,7 @@
 """Objects as partners see them: the same shapes in lists, single answers and answers to actions."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from django.conf import settings
@@ -10,8 +11,9 @@ from rest_framework import serializers
 
 from core.models import OutboxEvent
 from payments.agreement import from_json
-from payments.api import actions
+from payments.api import actions, reading
 from payments.models import Deal, Deposit, Escrow, Incident, LegKind, Party, PayoutLeg, Role
+from payments.services import clocks
 from payments.services.events import amount_json
 from payments.states import DEAL, ESCROW, LEG
 
@@ -213,7 +215,9 @@ class EscrowOut(serializers.Serializer[Escrow]):
     deposit_address = serializers.CharField(source="vault_address", help_text="Empty until opened.")
     chain_escrow_id = serializers.CharField(source="chain_id_hash", help_text="The escrow's id on the chain.")
     on_hold = serializers.SerializerMethodField()
-    pay_by = serializers.DateTimeField(source="fund_by", allow_null=True)
+    pay_by = serializers.SerializerMethodField(
+        help_text="Later than at first where paused time was given back."
+    )
     deliver_at = serializers.DateTimeField()
     inspect_seconds = serializers.IntegerField()
     opened_at = serializers.DateTimeField(allow_null=True)
@@ -230,6 +234,10 @@ class EscrowOut(serializers.Serializer[Escrow]):
 
     def get_object(self, escrow: Escrow) -> str:
         return "escrow"
+
+    def get_pay_by(self, escrow: Escrow) -> datetime | None:
+        runs = [wait.due_at for wait in reading.waiting_of(escrow) if wait.kind == clocks.PAY]
+        return runs[0] if runs else escrow.fund_by
 
     def get_on_hold(self, escrow: Escrow) -> bool:
         return bool(escrow.frozen or escrow.held_reason)

@@ -90,6 +90,18 @@ def test_the_checkout_shows_the_instant_that_the_timer_runs_by(desk: Desk, clien
     assert shown == due(escrow, clocks.PAY) > (escrow.fund_by or shown)
 
 
+def test_the_api_tells_partners_the_same_instant(market: Market) -> None:
+    escrow = market.agreed().escrows.get()
+    before = market.get(f"escrows/{escrow.pk}").json()["pay_by"]
+    assert before[:19] == escrow.fund_by.isoformat()[:19]
+    incident = begin(market.desk)
+    market.desk.travel(2 * DAY)
+    end(market.desk, incident)
+    give()
+    found = market.get(f"escrows/{escrow.pk}").json()
+    assert found["pay_by"] == found["deadlines"][0]["due_at"] > before
+
+
 def test_the_room_of_a_dispute_says_it_too(desk: Desk, clients: Clients, people: stage.Cast) -> None:
     escrow = desk.funded(250 * USDT)
     opened(desk, escrow, people)

@@ -159,6 +159,18 @@ def test_an_escrow_that_nobody_pays_expires_after_the_time_given_back(desk: Desk
     assert desk.state(escrow) == "expired"
 
 
+def test_only_a_final_block_past_the_new_instant_expires_an_escrow(desk: Desk) -> None:
+    """A host's clock that runs ahead takes no time that was given back."""
+    escrow = desk.agreed(250 * USDT).escrows.get()
+    incident = begin(desk)
+    desk.travel(2 * DAY)
+    end(desk, incident)
+    give()
+    desk.platform_travels(2 * DAY)
+    desk.settle()
+    assert desk.state(escrow) == "awaiting_deposit"
+
+
 def test_people_go_on_while_clocks_stand_still(desk: Desk) -> None:
     paid, disputed = delivered(desk), desk.funded(90 * USDT)
     incident = begin(desk)
