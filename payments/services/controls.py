@@ -24,7 +24,8 @@ Stop = tuple[str, int | None]
 
 def check_intake(network: Network) -> None:
     """Raise `Held` while no new deals are taken on this network."""
-    if not network.enabled or network.halted_reason or _stopped(network, KillSwitch.Kind.INTAKE):
+    stopped = (KillSwitch.Kind.INTAKE, None) in _stops(network)
+    if not network.enabled or network.halted_reason or stopped:
         raise Held(
             "intake_stopped", f"New deals on {network.name} are paused at the moment. Try again later."
         )
@@ -48,11 +49,11 @@ def check_payout(escrow: Escrow, *, to_seller: int, to_buyer: int, token_id: int
         raise Held("escrow_held", "This escrow is on hold; an operator is looking at it. The money is safe.")
     if escrow.network.halted_reason:
         raise Held("network_halted", f"Payouts on {escrow.network.name} are stopped at the moment.")
+    stopped = _stops(escrow.network)
     for units, kind in ((to_seller, KillSwitch.Kind.RELEASE), (to_buyer, KillSwitch.Kind.REFUND)):
-        if units and _stopped(escrow.network, kind):
+        if units and (kind, None) in stopped:
             raise Held(f"{kind}_stopped", f"Every {kind} on {escrow.network.name} is paused at the moment.")
-    stopped = (KillSwitch.Kind.TOKEN, token_id or escrow.token_id)
-    if to_seller + to_buyer and stopped in _stops(escrow.network):
+    if to_seller + to_buyer and (KillSwitch.Kind.TOKEN, token_id or escrow.token_id) in stopped:
         raise Held(
             "token_stopped", f"Payouts of this token on {escrow.network.name} are paused at the moment."
         )
@@ -193,7 +194,3 @@ def _stops(network: Network) -> set[Stop]:
 def _write_down(escrow: Escrow, action: str, reason: str, acting: Actor) -> None:
     data = {"reason": reason}
     audit.write(action, subject_id=escrow.pk, actor_id=acting.id, actor_label=acting.label, data=data)
-
-
-def _stopped(network: Network, kind: str) -> bool:
-    return (kind, None) in _stops(network)

@@ -23,6 +23,8 @@ from payments.states import HOLDING, EscrowState, OrderState
 MOVING = (clocks.PAY, clocks.DELIVER, clocks.INSPECT, clocks.ANSWER_REFUND, clocks.LATE_MONEY)
 # Stand still at the chain's own instant, which moves only on the chain.
 STANDING = (clocks.UNDELIVERED, clocks.FALLBACK)
+# Where the chain would decide past the pause.
+_GUARDED = (clocks.DELIVER, clocks.INSPECT, clocks.ANSWER_REFUND)
 UNPROTECTED = "incident_unprotected"
 # Before the chain's end an open incident has it moved, by so much at a time.
 _GUARD = timedelta(hours=48)
@@ -131,8 +133,8 @@ def _extend(escrow: Escrow, wait: Deadline, by: timedelta) -> bool:
 
 def _guard(escrow: Escrow, wait: Deadline) -> None:
     """While clocks stand still the chain's goes on: it is moved before anyone could act past the pause."""
-    end = _chain_end(escrow, wait)
-    if wait.kind == clocks.PAY or end is None or clock.now() < end - _GUARD or _clock_changes(escrow):
+    end = _chain_end(escrow, wait) if wait.kind in _GUARDED else None
+    if end is None or clock.now() < end - _GUARD or _clock_changes(escrow):
         return
     if not _extend(escrow, wait, _STEP):
         detail = f"{wait.kind}: clocks stand still, and the chain acts at {end:%Y-%m-%d %H:%M} UTC"

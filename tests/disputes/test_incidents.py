@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from chain.models import Alarm
 from core import clock, deadlines
 from core.models import OutboxEvent, StateTransition
 from disputes import tasks, timing
@@ -100,6 +101,7 @@ def test_the_fallback_waits_for_the_end_of_an_incident(desk: Desk, people: stage
     incident = begin(desk)
     desk.travel(121 * DAY)
     assert desk.state(escrow) == "disputed"
+    assert not Alarm.objects.filter(kind="incident_unprotected").exists()
     if ended:
         end(desk, incident)
         give()
