@@ -44,11 +44,14 @@ def give_time(*, escrow_id: str, days: int, reason: str, acting: Actor) -> Order
 
 
 def extend_for_incident(escrow: Escrow, by: timedelta, *, acting: Actor) -> Order:
-    """Have the chain's running clock of a locked escrow end later by `by`, so that paused time can be given
-    back. The platform's own instants do not move with it. Raises `Conflict` as `give_time` does.
+    """Have the chain's running clock of a locked escrow end later by `by`, or by what the contract still lets
+    the operator give, so that paused time can be given back. The platform's own instants do not move with it.
+    Raises `Conflict` as `give_time` does.
     """
-    _check(escrow, -(-by // timedelta(days=1)))
-    return _extend(escrow, by, "clocks stood still", acting, gives_back=True)
+    day = timedelta(days=1)
+    gained = min(by, (MAX_OPERATOR_DAYS - escrow.operator_days) * day)
+    _check(escrow, max(1, -(-gained // day)))
+    return _extend(escrow, gained, "clocks stood still", acting, gives_back=True)
 
 
 def _check(escrow: Escrow, days: int) -> None:

@@ -353,6 +353,21 @@ def test_where_the_chain_cannot_be_extended_the_wait_moves_to_the_bound_and_the_
     assert StateTransition.objects.filter(target="given_in_part").count() == 1
 
 
+def test_where_the_contract_lets_the_chain_be_extended_by_a_part_that_part_is_given(desk: Desk) -> None:
+    escrow = desk.funded(250 * USDT)
+    incident = begin(desk)
+    desk.travel(21 * DAY)
+    end(desk, incident)
+    give()
+    desk.settle()
+    found, wait = desk.fresh(escrow), wait_of(escrow, clocks.DELIVER)
+    assert found.deliver_by is not None
+    assert (found.operator_days, wait.due_at) == (14, found.deliver_by - DAY)
+    given = TimeGiven.objects.get(deadline=wait)
+    assert 19 * DAY < given.given < given.lost
+    assert StateTransition.objects.filter(subject_id=escrow.pk, target="given_in_part").count() == 1
+
+
 def test_an_extension_that_came_to_nothing_leaves_no_wait_standing_for_ever(desk: Desk) -> None:
     escrow = desk.funded(250 * USDT)
     incident = begin(desk)
