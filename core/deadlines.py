@@ -20,7 +20,6 @@ log = structlog.get_logger(__name__)
 Handler = Callable[[Deadline], bool]
 _handlers: dict[str, Handler] = {}
 _ASK_AGAIN = timedelta(seconds=5)
-# Many may be due while clocks stand still; what goes on all the same must not wait behind them.
 _STANDING_ASK_AGAIN = timedelta(minutes=5)
 
 
@@ -28,10 +27,11 @@ _STANDING_ASK_AGAIN = timedelta(minutes=5)
 class Pause:
     """Who knows whether a wait stands still, and gives it what it lost.
 
-    `stands(wait)` is asked inside the transaction that would act and holds until its end. `settle(wait)` runs
-    for one that is due and stands still, outside a transaction.
+    `kinds()` are those that may. `stands(wait)` is asked inside the transaction that would act and holds until
+    its end. `settle(wait)` runs for one that is due and stands still, outside a transaction.
     """
 
+    kinds: Callable[[], list[str]]
     stands: Handler
     settle: Callable[[Deadline], None]
 
@@ -99,9 +99,14 @@ def claim(deadline: Deadline) -> bool:
 
 
 def run_due(limit: int = 200) -> int:
-    """Run the handlers of what is due; returns how many acted. One failing handler stops no other."""
+    """Run the handlers of what is due; returns how many acted. One failing handler stops no other.
+
+    Many may be due while clocks stand still: what goes on all the same does not wait behind them.
+    """
     due = Deadline.objects.filter(state=Deadline.State.WAITING, next_try_at__lte=clock.now())
-    return sum(_run(deadline) for deadline in due.order_by("next_try_at")[:limit])
+    may_stand = [kind for pause in _pauses for kind in pause.kinds()]
+    lanes = due.exclude(kind__in=may_stand), due.filter(kind__in=may_stand)
+    return sum(_run(deadline) for lane in lanes for deadline in lane.order_by("next_try_at")[:limit])
 
 
 def _run(deadline: Deadline) -> bool:

@@ -6,7 +6,6 @@ posted yet, and funds that the token's owner destroyed. All else may concern eve
 
 from typing import Protocol
 
-import structlog
 from django.db import transaction
 
 from chain import selectors as chain_reads
@@ -16,7 +15,6 @@ from core.actors import SYSTEM
 from payments.models import Escrow, KillSwitch, ProjectionCursor
 from payments.services import controls
 
-log = structlog.get_logger(__name__)
 _UNEXPLAINED = "books_unexplained"
 
 

@@ -37,7 +37,7 @@ def register() -> None:
     pausing.register(MOVING, pausing.Clock(_networks_of_escrows, _give_escrow))
     pausing.register(STANDING, pausing.Clock(_networks_of_escrows, _give_escrow, moves=False))
     pausing.register([deals.ACCEPT], pausing.Clock(_networks_of_deals, _give_deal))
-    deadlines.register_pause(deadlines.Pause(pausing.stands, pausing.settle))
+    deadlines.register_pause(deadlines.Pause(pausing.kinds, pausing.stands, pausing.settle))
 
 
 def give_all(escrow: Escrow) -> None:

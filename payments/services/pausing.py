@@ -8,7 +8,6 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-import structlog
 from django.db.models import Max, Q
 
 from core import clock, deadlines
@@ -16,7 +15,6 @@ from core.models import Deadline
 from payments.locks import keep_switch
 from payments.models import Incident, TimeGiven
 
-log = structlog.get_logger(__name__)
 # Taken shared by who acts by the clock, and alone by who opens an incident.
 SWITCH = "incidents"
 _NOTHING = timedelta()
@@ -42,6 +40,11 @@ _clocks: dict[str, Clock] = {}
 def register(kinds: Iterable[str], found: Clock) -> None:
     """Waits of these kinds stand still in an incident. All others go on: they protect people on the chain."""
     _clocks.update(dict.fromkeys(kinds, found))
+
+
+def kinds() -> list[str]:
+    """The kinds that stand still in an incident."""
+    return sorted(_clocks)
 
 
 def moving_kinds() -> list[str]:

@@ -189,6 +189,18 @@ def test_what_protects_people_on_the_chain_goes_on(desk: Desk) -> None:
     assert (found.state, found.marked_until) == ("delivered", None)  # reopened
 
 
+def test_what_protects_people_does_not_wait_behind_all_that_stands_still(desk: Desk) -> None:
+    escrow = desk.funded(250 * USDT)
+    for _ in range(3):
+        desk.proposed()
+    begin(desk)
+    desk.platform_travels(6 * DAY)  # the proposals are long due
+    deliver(desk, escrow)
+    deadlines.run_due(limit=1)
+    assert escrow.orders.get().kind == "mark"
+    desk.settle()
+
+
 def test_a_wait_that_begins_during_it_gets_the_time_from_its_beginning(desk: Desk) -> None:
     incident = begin(desk)
     desk.travel(DAY)
