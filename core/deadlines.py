@@ -27,8 +27,8 @@ _STANDING_ASK_AGAIN = timedelta(minutes=5)
 class Pause:
     """Who knows whether a wait stands still, and gives it what it lost.
 
-    `kinds()` are those that may. `stands(wait)` is asked inside the transaction that would act and holds until
-    its end. `settle(wait)` runs for one that is due and stands still, outside a transaction.
+    `kinds()` are those that may. `stands(wait)` is asked inside the transaction that would act and holds
+    until its end. `settle(wait)` runs for one that is due and stands still, outside a transaction.
     """
 
     kinds: Callable[[], list[str]]
