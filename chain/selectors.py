@@ -6,7 +6,8 @@ from datetime import datetime
 
 from django.db.models import F, OuterRef, QuerySet, Subquery
 
-from chain.models import Network, ScanCursor, TokenTransfer, TransferInclusion, WatchedAddress
+from chain.indexer.balances import destroyed_units
+from chain.models import Network, ScanCursor, Token, TokenTransfer, TransferInclusion, WatchedAddress
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,3 +76,8 @@ def pending_keys(network: Network) -> list[str]:
     key = WatchedAddress.objects.filter(network=network, address=OuterRef("transfer__recipient"))
     rows = pending_rows(network).annotate(key=Subquery(key.values("key")[:1])).filter(key__isnull=False)
     return sorted(set(rows.values_list(F("key"), flat=True)))
+
+
+def destroyed(token: Token, account: str, number: int) -> int:
+    """Base units of an account that the token's owner destroyed, final up to block `number`."""
+    return destroyed_units(token, account, number)

@@ -4,7 +4,12 @@ from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest
+from django.utils.functional import SimpleLazyObject
+
+from payments.services import incidents
 
 
 def site(request: HttpRequest) -> dict[str, Any]:
-    return {"site_url": settings.SITE_URL, "demo": settings.DEMO}
+    """`standing` is read only where a template asks: incidents that stop clocks, one query."""
+    standing = SimpleLazyObject(incidents.open_now)
+    return {"site_url": settings.SITE_URL, "demo": settings.DEMO, "standing": standing}

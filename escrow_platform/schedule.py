@@ -30,6 +30,7 @@ def duties() -> list[Duty]:
     """One set for each network, in its own rhythm, and one for the platform."""
     found = [
         Duty("deadlines", "payments.tasks.run_deadlines", 1),
+        Duty("incidents", "payments.tasks.give_time_back", 5),
         Duty("outbox", "payments.tasks.drain_outbox", 1),
         Duty("disputes", "disputes.sweep", 30),
         Duty("idempotency", "partners.forget_old_answers", 3600),

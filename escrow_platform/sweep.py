@@ -11,6 +11,7 @@ from chain.services.sweep import sweep as sweep_chain
 from core import deadlines, outbox
 from disputes.tasks import sweep as sweep_disputes
 from escrow_platform.schedule import watched
+from payments.services import incidents
 from payments.services.escrows import show_head
 from payments.services.projection import project
 
@@ -25,7 +26,7 @@ def sweep_once() -> bool:
         worked += _try(_show_heads, network)
         worked += _try(project, network)
         _try(pulse.watch, network)
-    for duty in (deadlines.run_due, outbox.drain, sweep_disputes):
+    for duty in (deadlines.run_due, incidents.carry_on, outbox.drain, sweep_disputes):
         worked += _try(duty)
     return worked > 0
 

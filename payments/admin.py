@@ -1,7 +1,7 @@
 """Money, for operators: everything to see, nothing to edit; holds and kill switches by their services."""
 
 import json
-from typing import cast
+from typing import Any, cast
 
 from django import forms
 from django.contrib import admin
@@ -13,9 +13,14 @@ from unfold.admin import ModelAdmin
 from unfold.dataclasses import ActionDialog
 from unfold.decorators import action
 from unfold.forms import BaseDialogForm
-from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminTextInputWidget
+from unfold.widgets import (
+    UnfoldAdminIntegerFieldWidget,
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextInputWidget,
+)
 
 from accounts.models import User
+from chain.models import Network
 from core.actors import Actor
 from core.console import ReadOnlyAdmin, one_of
 from core.errors import DomainError
@@ -26,13 +31,15 @@ from payments.models import (
     Entry,
     Escrow,
     EscrowPolicy,
+    Incident,
     Journal,
     KillSwitch,
     Order,
     Party,
     PayoutLeg,
+    TimeGiven,
 )
-from payments.services import approving, controls, extending, orders, outcomes
+from payments.services import approving, controls, extending, incidents, orders, outcomes
 from payments.states import APPROVAL, DEAL, ESCROW, LEG, ORDER
 
 
@@ -48,6 +55,19 @@ class TimeForm(ReasonForm):
     days = forms.IntegerField(
         min_value=1, max_value=extending.MAX_OPERATOR_DAYS, widget=UnfoldAdminIntegerFieldWidget
     )
+
+
+class IncidentForm(ReasonForm):
+    """Whose clocks stand still, and why: people read the reason."""
+
+    network = forms.ModelChoiceField(
+        Network.objects.order_by("name"),
+        label="Network",
+        empty_label="All networks",
+        required=False,
+        widget=UnfoldAdminSelectWidget,
+    )
+    field_order = ("network", "reason")
 
 
 class ApproveForm(BaseDialogForm):
@@ -100,6 +120,25 @@ _APPROVE = ActionDialog(
     form_class=ApproveForm,
     form_submit_text="Approve",
 )
+_OPEN_INCIDENT = ActionDialog(
+    title="Stop the clocks",
+    description="Nothing happens by the platform's deadlines until the incident is ended; people and the "
+    "chain go on. Everybody reads the reason. The time is given back afterwards.",
+    form_class=IncidentForm,
+    form_submit_text="Stop the clocks",
+)
+_END_INCIDENT = ActionDialog(
+    title="End the incident",
+    description="The clocks go on, and every wait is moved later by what it lost.",
+    form_class=ReasonForm,
+    form_submit_text="Let the clocks go on",
+)
+_START_TOKEN = ActionDialog(
+    title="Let this token pay again",
+    description="Books and chain differed and nobody knew why. Orders that wait are carried out at once.",
+    form_class=ReasonForm,
+    form_submit_text="Let it pay",
+)
 _LIFT = ActionDialog(
     title="Lift the hold",
     description="Orders that wait for it are carried out at once.",
@@ -113,11 +152,20 @@ def _operator(request: HttpRequest) -> Actor:
     return Actor("staff", user.pk, user.name)
 
 
-def _told(request: HttpRequest, row: Escrow | Order | Approval, done: str) -> HttpResponse:
+def _told(
+    request: HttpRequest, row: Escrow | Order | Approval | Incident | KillSwitch, done: str
+) -> HttpResponse:
     """What came of it, inside the dialog."""
-    what = row._meta.model_name
-    back = reverse(f"admin:payments_{what}_change", args=[row.pk])
+    what = row._meta.verbose_name
+    back = reverse(f"admin:payments_{row._meta.model_name}_change", args=[row.pk])
     return render(request, "payments/admin/dialog_done.html", {"done": done, "what": what, "back": back})
+
+
+def _refused(request: HttpRequest, error: DomainError) -> HttpResponse:
+    """What stands in the way, where there is no row to go back to."""
+    back = reverse("admin:payments_incident_changelist")
+    shown = {"done": error.message, "what": "incidents", "back": back}
+    return render(request, "payments/admin/dialog_done.html", shown)
 
 
 @admin.register(Deal)
@@ -324,14 +372,32 @@ class KillSwitchAdmin(ModelAdmin):
     """Switches are thrown through their service, which writes the audit log."""
 
     actions = None
-    list_display = ("network", "kind", "stopped", "reason")
-    list_select_related = ("network",)
+    list_display = ("network", "kind", "token", "stopped", "reason")
+    list_select_related = ("network", "token")
+    actions_detail = ("start_token",)
 
     def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
         return False
 
+    def has_change_permission(self, request: HttpRequest, obj: KillSwitch | None = None) -> bool:
+        """A token's switch is not edited: it is lifted with a reason."""
+        return super().has_change_permission(request, obj) and not (obj and obj.token_id)
+
+    def has_operate_permission(self, request: HttpRequest, *_: object) -> bool:
+        """Whoever may throw switches may lift a token's."""
+        return request.user.has_perm("payments.change_killswitch")
+
     def get_readonly_fields(self, request: HttpRequest, obj: object = None) -> tuple[str, ...]:
         return ("network", "kind") if obj else ()
+
+    def get_exclude(self, request: HttpRequest, obj: KillSwitch | None = None) -> tuple[str, ...]:
+        """Only the comparison of books and chain stops a token."""
+        return () if obj and obj.token_id else ("token",)
+
+    def formfield_for_choice_field(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """A token's switch is never made by hand."""
+        offered = [pair for pair in KillSwitch.Kind.choices if pair[0] != KillSwitch.Kind.TOKEN]
+        return super().formfield_for_choice_field(db_field, request, choices=offered, **kwargs)
 
     def save_model(self, request: HttpRequest, obj: KillSwitch, form: forms.ModelForm, change: bool) -> None:
         found = controls.set_switch(
@@ -342,3 +408,61 @@ class KillSwitchAdmin(ModelAdmin):
             acting=_operator(request),
         )
         obj.pk = found.pk
+
+    @action(description="Let it pay", url_path="start", dialog=_START_TOKEN, permissions=["operate"])
+    def start_token(self, request: HttpRequest, form: ReasonForm, object_id: str) -> HttpResponse:
+        """A person knows why the books of a token differed, or that it concerns no other vault."""
+        switch = get_object_or_404(KillSwitch, pk=object_id, token__isnull=False)
+        controls.set_switch(
+            network=switch.network,
+            kind=switch.kind,
+            token=switch.token,
+            stopped=False,
+            reason=form.cleaned_data["reason"],
+            acting=_operator(request),
+        )
+        return _told(request, switch, "Money of this token may leave again.")
+
+
+@admin.register(Incident)
+class IncidentAdmin(ReadOnlyAdmin):
+    """Clocks that stand still, for a reason that everybody reads; both ends are in the audit log."""
+
+    list_display = ("opened_at", "scope", "reason", "opened_by", "ended_at", "ended_by", "settled_at")
+    list_select_related = ("network",)
+    ordering = ("-opened_at",)
+    actions_list = ("open_incident",)
+    actions_detail = ("end_incident",)
+
+    def has_operate_permission(self, request: HttpRequest, *_: object) -> bool:
+        """Incidents are for operators with the right to change them."""
+        return request.user.has_perm("payments.change_incident")
+
+    @action(description="Stop the clocks", url_path="open", dialog=_OPEN_INCIDENT, permissions=["operate"])
+    def open_incident(self, request: HttpRequest, form: IncidentForm) -> HttpResponse:
+        """Nothing happens by the platform's deadlines until it is ended."""
+        network, reason = form.cleaned_data["network"], form.cleaned_data["reason"]
+        try:
+            incident = incidents.open_incident(network=network, reason=reason, acting=_operator(request))
+        except DomainError as error:
+            return _refused(request, error)
+        return _told(request, incident, f"The clocks of {incident.scope} stand still.")
+
+    @action(description="End it", url_path="end", dialog=_END_INCIDENT, permissions=["operate"])
+    def end_incident(self, request: HttpRequest, form: ReasonForm, object_id: str) -> HttpResponse:
+        """The clocks go on; the time is given back."""
+        incident = get_object_or_404(Incident, pk=object_id)
+        reason = form.cleaned_data["reason"]
+        try:
+            incidents.end_incident(incident_id=incident.pk, reason=reason, acting=_operator(request))
+        except DomainError as error:
+            return _told(request, incident, error.message)
+        return _told(request, incident, "The clocks go on. Every wait is given back what it lost.")
+
+
+@admin.register(TimeGiven)
+class TimeGivenAdmin(ReadOnlyAdmin):
+    list_display = ("created", "deadline", "incident", "lost", "given")
+    search_fields = ("deadline__subject_id", "deadline__id")
+    list_select_related = ("deadline", "incident")
+    ordering = ("-id",)

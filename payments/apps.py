@@ -21,6 +21,7 @@ class PaymentsConfig(AppConfig):
             delivery,
             escrows,
             fallback,
+            giving,
             held,
             late,
             payouts,
@@ -42,3 +43,4 @@ class PaymentsConfig(AppConfig):
         register_handler(clocks.FALLBACK, fallback.claim_fallback)
         register_handler(clocks.HOLD, held.stop_inspection)
         register_handler(approvals.APPROVAL, approving.approval_overdue)
+        giving.register()

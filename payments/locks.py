@@ -1,5 +1,7 @@
 """Row locks, always in this order: deal, escrow, order, leg. Services take them, nobody else."""
 
+from django.db import connection
+
 from core.errors import NotFound
 from payments.models import Deal, Escrow, Order, OrderKind
 from payments.states import OrderState
@@ -39,3 +41,16 @@ def live_orders(escrow: Escrow, *kinds: OrderKind) -> list[Order]:
         escrow=escrow, state__in=[OrderState.LIVE, OrderState.NEEDS_HUMAN]
     )
     return list((orders.filter(kind__in=kinds) if kinds else orders).order_by("created", "id"))
+
+
+def keep_switch(name: str) -> None:
+    """Until the end of this transaction nobody throws this switch: who throws it later finds everything that
+    was done before."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock_shared(hashtextextended(%s, 13))", [name])
+
+
+def throw_switch(name: str) -> None:
+    """Wait for everybody who keeps this switch, and keep others waiting until the transaction ends."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 13))", [name])

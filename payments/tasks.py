@@ -10,6 +10,7 @@ from chain.models import Network
 from chain.rpc.errors import RpcError
 from core import deadlines, heartbeat, leases, outbox
 from payments.books import reconcile as differences
+from payments.services import incidents
 from payments.services.escrows import show_head
 from payments.services.projection import project
 
@@ -50,6 +51,13 @@ def run_deadlines() -> None:
     """Do what is due by the clock."""
     deadlines.run_due()
     heartbeat.beat("deadlines")
+
+
+@shared_task
+def give_time_back() -> None:
+    """Give the next portion of waits back what they lost in an incident."""
+    incidents.carry_on()
+    heartbeat.beat("incidents")
 
 
 @shared_task

@@ -123,3 +123,8 @@ def _destroyed(pairs: Collection[Pair], number: int) -> Iterator[tuple[Pair, int
         topic0 = row.topics[0] if row.topics else ""
         if gone := events.destroyed(topic0, row.topics, row.data):
             yield (tokens[row.address].pk, gone[0]), gone[1]
+
+
+def destroyed_units(token: Token, account: str, number: int) -> int:
+    """Base units of one account that the token's owner destroyed up to block `number`."""
+    return sum(units for (_, whose), units in _destroyed([(token.pk, account)], number) if whose == account)

@@ -11,8 +11,9 @@ from core.presentation import Action, Banner
 from disputes import timing, words
 from disputes.models import Dispute, Evidence, Ruling
 from disputes.states import BEFORE_REVIEW, LIVE, TAKES_EVIDENCE, DisputeState, RulingState, public_state
-from payments.models import Party, Role
+from payments.models import Incident, Party, Role
 from payments.pages.access import Visit
+from payments.services import incidents
 
 _OVER = (RulingState.APPROVED, RulingState.FINAL)
 
@@ -43,10 +44,11 @@ class Room:
     may_withdraw: bool
     late: bool
     live: bool
+    incident: Incident | None
 
 
 def of(dispute: Dispute, visit: Visit) -> Room:
-    """Read one dispute for the visiting party; four queries, whatever the number of items."""
+    """Read one dispute for the visiting party; five queries, whatever the number of items."""
     from disputes.reasons import REASONS
 
     items = list(dispute.evidence.select_related("author").prefetch_related("files__file"))
@@ -67,6 +69,9 @@ def of(dispute: Dispute, visit: Visit) -> Room:
         may_withdraw=_may_withdraw(dispute, visit.role),
         late=not before_review,
         live=dispute.state in LIVE,
+        incident=incidents.covering(incidents.open_now(), dispute.escrow.network_id)
+        if dispute.state in LIVE
+        else None,
     )
 
 

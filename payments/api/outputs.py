@@ -1,6 +1,7 @@
 """Objects as partners see them: the same shapes in lists, single answers and answers to actions."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from django.conf import settings
@@ -10,8 +11,9 @@ from rest_framework import serializers
 
 from core.models import OutboxEvent
 from payments.agreement import from_json
-from payments.api import actions
-from payments.models import Deal, Deposit, Escrow, LegKind, Party, PayoutLeg, Role
+from payments.api import actions, reading
+from payments.models import Deal, Deposit, Escrow, Incident, LegKind, Party, PayoutLeg, Role
+from payments.services import clocks
 from payments.services.events import amount_json
 from payments.states import DEAL, ESCROW, LEG
 
@@ -60,6 +62,13 @@ class DeadlineOut(serializers.Serializer[Any]):
     kind = serializers.CharField()
     due_at = serializers.DateTimeField()
     backstop_at = serializers.DateTimeField(allow_null=True)
+
+
+class PausedOut(serializers.Serializer[Incident]):
+    """An incident: while it lasts no deadline passes by the platform's hand, and the time is given back."""
+
+    since = serializers.DateTimeField(source="opened_at")
+    reason = serializers.CharField()
 
 
 class PartyOut(serializers.Serializer[Party]):
@@ -206,7 +215,9 @@ class EscrowOut(serializers.Serializer[Escrow]):
     deposit_address = serializers.CharField(source="vault_address", help_text="Empty until opened.")
     chain_escrow_id = serializers.CharField(source="chain_id_hash", help_text="The escrow's id on the chain.")
     on_hold = serializers.SerializerMethodField()
-    pay_by = serializers.DateTimeField(source="fund_by", allow_null=True)
+    pay_by = serializers.SerializerMethodField(
+        help_text="Later than at first where paused time was given back."
+    )
     deliver_at = serializers.DateTimeField()
     inspect_seconds = serializers.IntegerField()
     opened_at = serializers.DateTimeField(allow_null=True)
@@ -216,10 +227,17 @@ class EscrowOut(serializers.Serializer[Escrow]):
     deposits = DepositOut(many=True, source="deposits.all")
     payouts = PayoutOut(many=True, source="legs.all")
     deadlines = DeadlineOut(many=True, source="waiting")
+    clocks_paused = PausedOut(
+        source="incident", allow_null=True, help_text="Why no deadline passes at the moment; else null."
+    )
     available_actions = serializers.SerializerMethodField()
 
     def get_object(self, escrow: Escrow) -> str:
         return "escrow"
+
+    def get_pay_by(self, escrow: Escrow) -> datetime | None:
+        runs = [wait.due_at for wait in reading.waiting_of(escrow) if wait.kind == clocks.PAY]
+        return runs[0] if runs else escrow.fund_by
 
     def get_on_hold(self, escrow: Escrow) -> bool:
         return bool(escrow.frozen or escrow.held_reason)

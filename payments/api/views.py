@@ -128,7 +128,7 @@ class Escrows(ApiView):
     def get(self, request: Request) -> Response:
         """The escrows of your deals in the key's mode, newest first."""
         found = filtered_page(request, reading.escrows_of(self.caller), EscrowFilter)
-        reading.with_deadlines(found.items)
+        reading.with_clocks(found.items)
         return Response(found.as_json(escrow_json))
 
 

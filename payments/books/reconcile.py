@@ -17,7 +17,7 @@ from chain.rpc.errors import RpcError
 from chain.services import reads
 from chain.services.alarms import raise_alarm
 from core import rounds, tries
-from payments.books import balances
+from payments.books import balances, unexplained
 from payments.locks import lock_escrow
 from payments.models import Escrow, ProjectionCursor
 from payments.services import controls
@@ -81,12 +81,16 @@ def _turn(
 def _checked(
     network: Network, found: dict[tuple[str, str], Difference], unfinished: bool, end: float, after: str
 ) -> str | None:
-    """Compare a portion as soon as the books are level with the chain, and freeze what differs."""
+    """Compare a portion as soon as the books are level with the chain, and freeze what differs; what is not
+    explained stops its token as well."""
     last, differences = _when_level(network, after, unfinished, end)
 
     def tell(difference: Difference) -> None:
         log.error("books_differ", **{name: getattr(difference, name) for name in difference.__slots__})
-        _freeze(network, difference)
+        tries.each(
+            partial(unexplained.stop_token, network, difference),  # asks whether the escrow is frozen yet
+            partial(_freeze, network, difference),
+        )
         found[difference.vault, difference.token] = difference
 
     # One that is locked for too long leaves no other unfrozen; the portion is done again for it.

@@ -10,6 +10,7 @@ from payments.models.escrow import (
     Escrow,
     RefundRequest,
 )
+from payments.models.incident import Incident, TimeGiven
 from payments.models.payout import (
     DECIDING,
     PAYING,
@@ -39,6 +40,7 @@ __all__ = [
     "Entry",
     "Escrow",
     "EscrowPolicy",
+    "Incident",
     "Journal",
     "KillSwitch",
     "LegKind",
@@ -49,4 +51,5 @@ __all__ = [
     "ProjectionCursor",
     "RefundRequest",
     "Role",
+    "TimeGiven",
 ]

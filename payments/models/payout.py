@@ -228,26 +228,40 @@ class EscrowPolicy(models.Model):
 
 
 class KillSwitch(models.Model):
-    """Stops intake, releases or refunds of a network; watchers and deadline work are never switched off."""
+    """Stops intake, releases or refunds of a network, or everything that one token pays; watchers and
+    deadline work are never switched off."""
 
     class Kind(models.TextChoices):
         INTAKE = "intake"
         RELEASE = "release"
         REFUND = "refund"
+        # Of one token: its books and the chain differ, and nobody knows why.
+        TOKEN = "token"  # noqa: S105  (an ERC-20 token)
 
     network = models.ForeignKey(Network, on_delete=models.PROTECT, related_name="+")
     kind = models.CharField(max_length=8, choices=Kind.choices)
+    token = models.ForeignKey(Token, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
     stopped = models.BooleanField(default=False)
     reason = models.CharField(max_length=200, blank=True)
 
     class Meta:
         verbose_name_plural = "kill switches"
         constraints: ClassVar = [
-            models.UniqueConstraint(fields=["network", "kind"], name="one_switch_per_network_and_kind")
+            models.UniqueConstraint(
+                fields=["network", "kind", "token"],
+                nulls_distinct=False,
+                name="one_switch_per_network_kind_and_token",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(kind="token", token__isnull=False)
+                | (~models.Q(kind="token") & models.Q(token__isnull=True)),
+                name="a_token_switch_names_its_token",
+            ),
         ]
 
     def __str__(self) -> str:
-        return f"{self.kind} on {self.network_id}: {'stopped' if self.stopped else 'running'}"
+        what = f"{self.kind} {self.token_id}" if self.token_id else self.kind
+        return f"{what} on {self.network_id}: {'stopped' if self.stopped else 'running'}"
 
 
 class ProjectionCursor(models.Model):

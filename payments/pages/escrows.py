@@ -14,11 +14,12 @@ from chain import selectors as chain_reads
 from core.models import OutboxEvent
 from core.presentation import Action
 from payments.books import balances
-from payments.models import AccountKind, DeliveryFile, Escrow, Role
+from payments.models import AccountKind, DeliveryFile, Escrow, Incident, Role
 from payments.pages import paying, situation, whatnow, words
 from payments.pages.access import Visit, for_party
 from payments.pages.deals import download
 from payments.pages.history import Teller
+from payments.services import clocks, incidents
 from payments.services.delivery import MAX_CHANGES
 from payments.states import HOLDING, EscrowState
 
@@ -37,7 +38,7 @@ def page(request: HttpRequest, visit: Visit, escrow_id: str) -> HttpResponse:
 def live(request: HttpRequest, visit: Visit, escrow_id: str) -> HttpResponse:
     """The live part alone."""
     escrow = visit.escrow(escrow_id)
-    if request.GET.get("v") == _version(escrow, None):
+    if request.GET.get("v") == _version(escrow, None, paused_by(escrow)):
         return HttpResponse(status=204)
     return render(request, "deals/parts/escrow_live.html", _shown(visit, escrow))
 
@@ -103,6 +104,7 @@ def situation_of(visit: Visit, escrow: Escrow) -> situation.Situation:
 
 
 def _shown(visit: Visit, escrow: Escrow) -> dict[str, Any]:
+    incident = paused_by(escrow)
     now = situation_of(visit, escrow)
     banner = whatnow.for_escrow(now)
     offered = {action.url for action in banner.actions}
@@ -120,9 +122,15 @@ def _shown(visit: Visit, escrow: Escrow) -> dict[str, Any]:
         "proof": _proof(escrow),
         "left": escrow.in_token(escrow.remainder if held else escrow.amount),
         "on_hold": escrow.frozen or bool(escrow.held_reason),
+        "incident": incident,
         "live_url": whatnow.link("live", escrow),
-        "version": _version(escrow, None),
+        "version": _version(escrow, None, incident),
     }
+
+
+def paused_by(escrow: Escrow) -> Incident | None:
+    """The incident that stops the escrow's clocks, while one does and they would run."""
+    return None if escrow.closed_at else incidents.covering(incidents.open_now(), escrow.network_id)
 
 
 def choices(now: situation.Situation) -> list[tuple[Action, str]]:
@@ -161,13 +169,14 @@ def _sellers(now: situation.Situation) -> list[tuple[Action, str]]:
     return [(refund, f"Pays {now.buyer} back, all or a part. It cannot be taken back.")]
 
 
-def _version(escrow: Escrow, checkout: paying.Checkout | None) -> str:
+def _version(escrow: Escrow, checkout: paying.Checkout | None, incident: Incident | None) -> str:
     """Changes whenever the live part would: a page that has this version is sent nothing.
 
     Replacing only what changed keeps focus, opened details and chosen tabs where they are.
     """
     newest = OutboxEvent.objects.filter(group_id=escrow.deal_id).aggregate(newest=Max("sequence"))["newest"]
     parts = [str(newest or 0), escrow.state, escrow.held_reason and "held", "frozen" * escrow.frozen]
+    parts.append(incident.pk if incident else "")
     if checkout:
         parts += [f"{item.confirmations}:{item.needed}:{item.final}" for item in checkout.transfers]
     return hashlib.sha256("|".join(parts).encode()).hexdigest()[:16]
@@ -190,6 +199,7 @@ def _proof(escrow: Escrow) -> dict[str, Any] | None:
 def _checkout(visit: Visit, escrow: Escrow) -> dict[str, Any]:
     checkout = paying.read(escrow) if escrow.vault_address else None
     now = situation_of(visit, escrow)
+    incident = paused_by(escrow)
     shown: dict[str, Any] = {
         "visit": visit,
         "deal": visit.deal,
@@ -197,10 +207,12 @@ def _checkout(visit: Visit, escrow: Escrow) -> dict[str, Any]:
         "checkout": checkout,
         "word": words.ESCROW[escrow.state],
         "banner": whatnow.for_escrow(now),
-        "pay_by": escrow.fund_by,
+        # Later than the chain's where paused time was given back.
+        "pay_by": now.due(clocks.PAY) or escrow.fund_by,
         "demo_pay": settings.DEMO and escrow.network.is_local and visit.is_buyer,
         "live_url": whatnow.link("pay_live", escrow),
-        "version": _version(escrow, checkout),
+        "incident": incident,
+        "version": _version(escrow, checkout, incident),
     }
     if checkout and checkout.open:
         shown["address_qr"] = paying.qr(escrow.vault_address)

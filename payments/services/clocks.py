@@ -5,8 +5,10 @@ from datetime import datetime, timedelta
 from django.conf import settings
 
 from core import clock, deadlines
+from core.models import Deadline
 from payments.locks import live_orders
 from payments.models import Escrow, EscrowPolicy, OrderKind
+from payments.services import pausing
 from payments.states import EscrowState
 
 PAY = "pay"
@@ -106,16 +108,17 @@ def watch_hold(escrow: Escrow) -> None:
         start_marking(escrow)
 
 
-def follow_extension(escrow: Escrow, gained: timedelta) -> None:
+def follow_extension(escrow: Escrow, gained: timedelta, *, moves: bool = True) -> None:
     """The chain's running clock ends later by `gained`: what the platform waits for moves with it, so that
-    its instant and the chain's stay as far apart."""
+    its instant and the chain's stay as far apart; not where the chain only made room (`moves`)."""
     kind = INSPECT if escrow.marked_until else DELIVER
-    if kind in escrow.paused_clocks:
+    if moves and kind in escrow.paused_clocks:
         escrow.paused_clocks[kind] += int(gained.total_seconds())
         escrow.save(update_fields=["paused_clocks"])
     wait = deadlines.waiting(escrow.pk).filter(kind=kind).first()
     if wait is not None:
-        deadlines.move_waiting(kind, escrow.pk, wait.due_at + gained)
+        if moves:
+            deadlines.move_waiting(kind, escrow.pk, wait.due_at + gained)
         deadlines.set_backstop(kind, escrow.pk, escrow.marked_until or escrow.deliver_by)
     if escrow.marked_until:
         watch_hold(escrow)
@@ -145,9 +148,8 @@ def start_fallback(escrow: Escrow) -> None:
 
 def pause(escrow: Escrow) -> None:
     """A dispute stops every off-chain timer at once; what was left is kept on the escrow (saved)."""
-    now = clock.now()
     running = {
-        deadline.kind: max(0, int((deadline.due_at - now).total_seconds()))
+        deadline.kind: _left(deadline)
         for deadline in deadlines.waiting(escrow.pk)
         if deadline.kind in (DELIVER, INSPECT)
     }
@@ -163,6 +165,11 @@ def stop_all(escrow: Escrow) -> None:
             deadlines.cancel(deadline.kind, escrow.pk)
 
 
+def _left(wait: Deadline) -> int:
+    """Seconds that a wait still had, with what an incident took from it and nobody has given back."""
+    return max(0, int((wait.due_at - clock.now() + pausing.lost_until_now(wait)).total_seconds()))
+
+
 def resume(escrow: Escrow) -> None:
     """The dispute ended without a decision: give back the time that was left."""
     left = escrow.paused_clocks
@@ -170,9 +177,10 @@ def resume(escrow: Escrow) -> None:
         start_inspecting(escrow, seconds=left.get(INSPECT, escrow.inspect_seconds))
     elif escrow.state == EscrowState.FUNDED:
         seconds = left.get(DELIVER)
-        start_delivering(
-            escrow, due=clock.now() + timedelta(seconds=seconds) if seconds is not None else None
-        )
+        due = clock.now() + timedelta(seconds=seconds) if seconds is not None else None
+        if due and escrow.deliver_by:
+            due = min(due, max(clock.now(), escrow.deliver_by - BEFORE_CHAIN_END))
+        start_delivering(escrow, due=due)
     escrow.paused_clocks = {}
     escrow.save(update_fields=["paused_clocks"])
 
@@ -204,8 +212,7 @@ def pause_inspection(escrow: Escrow) -> None:
     """Keep the time that the inspection still had."""
     running = deadlines.waiting(escrow.pk).filter(kind=INSPECT).first()
     if running is not None:
-        left = max(0, int((running.due_at - clock.now()).total_seconds()))
-        escrow.paused_clocks = {**escrow.paused_clocks, INSPECT: left}
+        escrow.paused_clocks = {**escrow.paused_clocks, INSPECT: _left(running)}
         escrow.save(update_fields=["paused_clocks"])
         deadlines.cancel(INSPECT, escrow.pk)
 

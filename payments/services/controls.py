@@ -1,15 +1,15 @@
 """Kill switches and holds: what stands in the way of new money or of outgoing money."""
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import QuerySet
 
-from chain.models import Network
+from chain.models import Network, Token
 from chain.services.alarms import resolve_alarm
 from chain.services.calls import set_held
 from core import audit
 from core.actors import SYSTEM, Actor
 from core.errors import Conflict, Held, Invalid
-from payments.locks import lock_escrow
+from payments.locks import keep_switch, lock_escrow, throw_switch
 from payments.models import PAYING, Escrow, KillSwitch, Order, OrderKind
 from payments.services import clocks, events
 from payments.states import OrderState
@@ -17,33 +17,46 @@ from payments.states import OrderState
 # Deadline work is exempt from kill switches: a ruling that is not executed in time becomes the fallback.
 _NO_SWITCH = (OrderKind.RULE,)
 BOOKS_DIFFER = "books_differ"
+TOKEN_STOPPED = "token_stopped"  # noqa: S105  (an ERC-20 token)
+# What is stopped: a kind, of one token or of the whole network.
+Stop = tuple[str, int | None]
 
 
 def check_intake(network: Network) -> None:
     """Raise `Held` while no new deals are taken on this network."""
-    if not network.enabled or network.halted_reason or _stopped(network, KillSwitch.Kind.INTAKE):
+    stopped = (KillSwitch.Kind.INTAKE, None) in _stops(network)
+    if not network.enabled or network.halted_reason or stopped:
         raise Held(
             "intake_stopped", f"New deals on {network.name} are paused at the moment. Try again later."
         )
 
 
-def check_order(escrow: Escrow, kind: OrderKind, *, to_seller: int, to_buyer: int) -> None:
-    """Raise `Held` while something stops this order; what moves no money is never stopped."""
+def check_order(
+    escrow: Escrow, kind: OrderKind, *, to_seller: int, to_buyer: int, token_id: int | None = None
+) -> None:
+    """Raise `Held` while something stops this order; what moves no money is never stopped. `token_id` where
+    it pays another token than the escrow's."""
     if kind in _NO_SWITCH:
         check_payout(escrow, to_seller=0, to_buyer=0)
     elif kind in PAYING:
-        check_payout(escrow, to_seller=to_seller, to_buyer=to_buyer)
+        check_payout(escrow, to_seller=to_seller, to_buyer=to_buyer, token_id=token_id)
 
 
-def check_payout(escrow: Escrow, *, to_seller: int, to_buyer: int) -> None:
-    """Raise `Held` while a hold, a freeze or a kill switch stops this money."""
+def check_payout(escrow: Escrow, *, to_seller: int, to_buyer: int, token_id: int | None = None) -> None:
+    """Raise `Held` while a hold, a freeze or a kill switch stops this money, in the escrow's token unless
+    `token_id` names another."""
     if escrow.frozen or escrow.held_reason:
         raise Held("escrow_held", "This escrow is on hold; an operator is looking at it. The money is safe.")
     if escrow.network.halted_reason:
         raise Held("network_halted", f"Payouts on {escrow.network.name} are stopped at the moment.")
+    stopped = _stops(escrow.network)
     for units, kind in ((to_seller, KillSwitch.Kind.RELEASE), (to_buyer, KillSwitch.Kind.REFUND)):
-        if units and _stopped(escrow.network, kind):
+        if units and (kind, None) in stopped:
             raise Held(f"{kind}_stopped", f"Every {kind} on {escrow.network.name} is paused at the moment.")
+    if to_seller + to_buyer and (KillSwitch.Kind.TOKEN, token_id or escrow.token_id) in stopped:
+        raise Held(
+            "token_stopped", f"Payouts of this token on {escrow.network.name} are paused at the moment."
+        )
 
 
 def is_stopped(order: Order, escrow: Escrow) -> bool:
@@ -54,14 +67,13 @@ def is_stopped(order: Order, escrow: Escrow) -> bool:
     if order.kind not in PAYING:
         return False
     wait_for_switches(escrow.network)
-    return _is_stopped(order, escrow, _stopped_kinds(escrow.network))
+    return _is_stopped(order, escrow, _stops(escrow.network))
 
 
 def wait_for_switches(network: Network) -> None:
     """Until the end of this transaction no switch of the network is thrown: one that is thrown later finds
     every call that was ordered before it."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock_shared(hashtextextended(%s, 13))", [network.slug])
+    keep_switch(network.slug)
 
 
 @transaction.atomic
@@ -111,17 +123,25 @@ def unfreeze(*, escrow_id: str, reason: str, acting: Actor) -> Escrow:
 
 
 @transaction.atomic
-def set_switch(*, network: Network, kind: str, stopped: bool, reason: str, acting: Actor) -> KillSwitch:
-    """Stop or start intake, releases or refunds of a network, those that wait to be signed as well."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 13))", [network.slug])
-    switch, _ = KillSwitch.objects.select_for_update().get_or_create(network=network, kind=kind)
+def set_switch(
+    *, network: Network, kind: str, stopped: bool, reason: str, acting: Actor, token: Token | None = None
+) -> KillSwitch:
+    """Stop or start intake, releases or refunds of a network, or all that one `token` pays; those that wait
+    to be signed as well. Raises `Invalid` where a token is started again without a reason."""
+    if token is not None and not stopped and not reason.strip():
+        raise Invalid("reason_missing", "Say why money of this token may leave again.")
+    throw_switch(network.slug)
+    switch, _ = KillSwitch.objects.select_for_update(of=("self",)).get_or_create(
+        network=network, kind=kind, token=token
+    )
     switch.stopped, switch.reason = stopped, reason[:200]
     switch.save(update_fields=["stopped", "reason"])
     _review(network, Order.objects.filter(escrow__network=network))
+    if token is not None and not stopped:
+        resolve_alarm(network, TOKEN_STOPPED, token.address)
     audit.write(
         "switch.stopped" if stopped else "switch.started",
-        subject_id=f"{network.slug}:{kind}",
+        subject_id=f"{network.slug}:{kind}" + (f":{token.address}" if token else ""),
         actor_id=acting.id,
         actor_label=acting.label,
         data={"reason": reason},
@@ -147,7 +167,7 @@ def review(escrow: Escrow) -> None:
 
 
 def _review(network: Network, orders: QuerySet[Order]) -> None:
-    stopped = _stopped_kinds(network)
+    stopped = _stops(network)
     live = orders.filter(kind__in=PAYING, state=OrderState.LIVE, call__outcome="waiting")
     calls: dict[bool, list[str]] = {True: [], False: []}
     for order in live.select_related("escrow"):
@@ -156,23 +176,21 @@ def _review(network: Network, orders: QuerySet[Order]) -> None:
         set_held(network, ids, held=held)
 
 
-def _is_stopped(order: Order, escrow: Escrow, stopped: set[str]) -> bool:
+def _is_stopped(order: Order, escrow: Escrow, stopped: set[Stop]) -> bool:
     if escrow.frozen or escrow.held_reason:
         return True
     if order.kind in _NO_SWITCH:
         return False
     parts = ((order.to_seller, KillSwitch.Kind.RELEASE), (order.to_buyer, KillSwitch.Kind.REFUND))
-    return any(units and kind in stopped for units, kind in parts)
+    if (KillSwitch.Kind.TOKEN, order.payload.get("token_id", escrow.token_id)) in stopped:
+        return True
+    return any(units and (kind, None) in stopped for units, kind in parts)
 
 
-def _stopped_kinds(network: Network) -> set[str]:
-    return set(KillSwitch.objects.filter(network=network, stopped=True).values_list("kind", flat=True))
+def _stops(network: Network) -> set[Stop]:
+    return set(KillSwitch.objects.filter(network=network, stopped=True).values_list("kind", "token"))
 
 
 def _write_down(escrow: Escrow, action: str, reason: str, acting: Actor) -> None:
     data = {"reason": reason}
     audit.write(action, subject_id=escrow.pk, actor_id=acting.id, actor_label=acting.label, data=data)
-
-
-def _stopped(network: Network, kind: str) -> bool:
-    return kind in _stopped_kinds(network)

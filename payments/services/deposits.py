@@ -116,7 +116,9 @@ def _flags(escrow: Escrow, transfer: TokenTransfer, counted: int, event: FinalEv
     if transfer.token_id != escrow.token_id:
         return ["wrong_token"]
     before = balances.counted(escrow)
-    late_now = escrow.closed_at is not None or (escrow.fund_by and event.block_timestamp > escrow.fund_by)
+    wait = deadlines.waiting(escrow.pk).filter(kind=clocks.PAY).first()
+    pay_by = wait.due_at if wait else escrow.fund_by
+    late_now = escrow.closed_at is not None or (pay_by and event.block_timestamp > pay_by)
     facts = {
         "late": bool(late_now),
         "extra": counted == 0,

@@ -128,7 +128,8 @@ def expire_unpaid(deadline: Deadline) -> bool:
     with transaction.atomic():
         escrow = lock_escrow(deadline.subject_id)
         final = chain_reads.final_head(escrow.network)
-        if escrow.fund_by is None or final is None or final[2] <= escrow.fund_by:
+        # Pay-by, or later where paused time was given back.
+        if final is None or final[2] <= deadline.due_at:
             return False
         if not projected_to_final(escrow) or not deadlines.claim(deadline):
             return False

@@ -1,6 +1,7 @@
 """More time, given by the operator: on the chain first, then here."""
 
 from datetime import timedelta
+from math import ceil
 
 from django.db import transaction
 
@@ -42,6 +43,17 @@ def give_time(*, escrow_id: str, days: int, reason: str, acting: Actor) -> Order
     return order
 
 
+def extend_for_incident(escrow: Escrow, by: timedelta, *, acting: Actor) -> Order:
+    """Have the chain's running clock of a locked escrow end later by `by`, or by what the contract still lets
+    the operator give, so that paused time can be given back. The platform's own instants do not move with it.
+    Raises `Conflict` as `give_time` does.
+    """
+    day = timedelta(days=1)
+    gained = min(by, (MAX_OPERATOR_DAYS - escrow.operator_days) * day)
+    _check(escrow, max(1, -(-gained // day)))
+    return _extend(escrow, gained, "clocks stood still", acting, gives_back=True)
+
+
 def _check(escrow: Escrow, days: int) -> None:
     if escrow.state not in HOLDING:
         raise Conflict("escrow_state", f"No clock runs while the escrow is {escrow.state.replace('_', ' ')}.")
@@ -52,7 +64,9 @@ def _check(escrow: Escrow, days: int) -> None:
         raise Conflict("clock_changing", "The chain's clock is being changed. Wait until that is final.")
 
 
-def _extend(escrow: Escrow, gained: timedelta, reason: str, acting: Actor) -> Order:
+def _extend(
+    escrow: Escrow, gained: timedelta, reason: str, acting: Actor, *, gives_back: bool = False
+) -> Order:
     end = escrow.marked_until or escrow.deliver_by
     if end is None or clock.now() > end - clocks.SAFETY:
         raise Conflict("too_late", "The chain's clock is over.")
@@ -61,7 +75,7 @@ def _extend(escrow: Escrow, gained: timedelta, reason: str, acting: Actor) -> Or
         OrderKind.EXTEND,
         reason=f"more time: {reason}"[:80],
         acting=acting,
-        payload={"until": int((end + gained).timestamp())},
+        payload={"until": ceil((end + gained).timestamp()), "gives_back": gives_back},
         must_be_final_by=end,
     )
 

@@ -40,7 +40,7 @@ def return_late(deadline: Deadline) -> bool:
     with transaction.atomic():
         escrow = lock_escrow(deadline.subject_id)
         unwanted = escrow.state in ENDED_UNPAID and balances.held(escrow)
-        if unwanted and order_return(escrow, CLOCK) is None:
+        if unwanted and (deadlines.stands_still(deadline) or order_return(escrow, CLOCK) is None):
             return False
         return deadlines.claim(deadline)
 
@@ -77,23 +77,39 @@ def sweep_surplus(escrow: Escrow) -> None:
     """
     if live_orders(escrow, OrderKind.RESCUE):
         return
-    for token_id, units in sorted(balances.surplus_by_token(escrow).items()):
-        token = Token.objects.select_related("network").get(pk=token_id)
-        if units >= token.min_amount:
-            try:
-                _return_surplus(escrow, token, units)
-            except Held:
-                deadlines.start(clocks.SURPLUS, escrow.pk, clock.now())
+    stopped = False
+    for token, units in _surplus(escrow):
+        try:
+            _return_surplus(escrow, token, units)
             return
+        except Held:
+            stopped = True
+    if stopped:
+        deadlines.start(clocks.SURPLUS, escrow.pk, clock.now())
+
+
+def _surplus(escrow: Escrow) -> list[tuple[Token, int]]:
+    found = [
+        (Token.objects.select_related("network").get(pk=token_id), units)
+        for token_id, units in sorted(balances.surplus_by_token(escrow).items())
+    ]
+    return [(token, units) for token, units in found if units >= token.min_amount]
+
+
+def _may_leave(escrow: Escrow, token: Token) -> bool:
+    try:
+        controls.check_payout(escrow, to_seller=0, to_buyer=1, token_id=token.pk)
+    except Held:
+        return False
+    return True
 
 
 def sweep_held_surplus(deadline: Deadline) -> bool:
     """Deadline handler: surplus that a hold or a kill switch stopped is tried again."""
     with transaction.atomic():
         escrow = lock_escrow(deadline.subject_id)
-        try:
-            controls.check_payout(escrow, to_seller=0, to_buyer=1)
-        except Held:
+        surplus = _surplus(escrow)
+        if surplus and not any(_may_leave(escrow, token) for token, _ in surplus):
             return False
         if not deadlines.claim(deadline):
             return False

@@ -81,7 +81,8 @@ def place(
     """
     if kind in DECIDING:
         check_free(escrow)
-    controls.check_order(escrow, kind, to_seller=to_seller, to_buyer=to_buyer)
+    other = (payload or {}).get("token_id")
+    controls.check_order(escrow, kind, to_seller=to_seller, to_buyer=to_buyer, token_id=other)
     order = Order.objects.create(
         escrow=escrow,
         kind=kind,

@@ -8,8 +8,8 @@ from core import deadlines, transitions
 from core.actors import CHAIN
 from payments.books import balances
 from payments.locks import live_orders
-from payments.models import Escrow, OrderKind
-from payments.services import clocks, delivery, deposits, disputing, events, late, orders
+from payments.models import Escrow, Order, OrderKind
+from payments.services import clocks, delivery, deposits, disputing, events, giving, late, orders
 from payments.services.dead_terms import BOTH, who
 from payments.services.moves import move
 from payments.states import CLOSED, ENDED_UNPAID, EscrowState, OrderState
@@ -150,20 +150,23 @@ def extended(escrow: Escrow, event: chain_events.Extended, final: FinalEvent) ->
         # As the contract counts them: each begun day whole.
         escrow.operator_days += -((before - until) // timedelta(days=1))
     escrow.save(update_fields=["marked_until", "deliver_by", "operator_days"])
-    _close_extension(escrow, event, final)
+    closed = _close_extension(escrow, event, final)
     by = who(escrow, event.by)
     _note(escrow, "clock", "extended", f"by {by}, until {until:%Y-%m-%d %H:%M} UTC", final)
-    clocks.follow_extension(escrow, until - before)
+    makes_room = not both and any(giving.gives_back(order) for order in closed)
+    clocks.follow_extension(escrow, until - before, moves=not makes_room)
+    giving.give_all(escrow)
     if both and escrow.fund_by and final.block_timestamp > escrow.fund_by:
         deposits.revive(escrow, final)
     events.of_escrow(escrow, "escrow.extended", by=by, until=until.isoformat(), tx_hash=final.tx_hash)
 
 
-def _close_extension(escrow: Escrow, event: chain_events.Extended, final: FinalEvent) -> None:
+def _close_extension(escrow: Escrow, event: chain_events.Extended, final: FinalEvent) -> list[Order]:
     """Ours is done when the clock ends no earlier than it asked for; else it is still to come."""
-    for order in live_orders(escrow, OrderKind.EXTEND):
-        if event.until >= order.payload["until"]:
-            orders.close(order, OrderState.DONE, tx_hash=final.tx_hash, actor=CHAIN)
+    closed = [o for o in live_orders(escrow, OrderKind.EXTEND) if event.until >= o.payload["until"]]
+    for order in closed:
+        orders.close(order, OrderState.DONE, tx_hash=final.tx_hash, actor=CHAIN)
+    return closed
 
 
 def _note(escrow: Escrow, field: str, what: str, why: str, final: FinalEvent) -> None:

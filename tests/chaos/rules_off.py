@@ -199,8 +199,8 @@ RULES: tuple[Rule, ...] = (
          "::test_f34_a_call_that_is_too_early_for_the_chain_alone_waits_instead_of_failing"),
     Rule(34, "what is not paid ends at a final block, not by the host's clock",
          "payments/services/escrows.py",
-         "        if escrow.fund_by is None or final is None or final[2] <= escrow.fund_by:",
-         "        if escrow.fund_by is None or final is None:",
+         "        if final is None or final[2] <= deadline.due_at:",
+         "        if final is None:",
          "tests/chaos/test_clocks.py"
          "::test_f34_an_hour_ahead_expires_nothing_before_a_final_block_says_so"),
     Rule(35, "a worker that is asked to end finishes its step", "escrow_platform/celery.py",

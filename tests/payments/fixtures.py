@@ -18,7 +18,7 @@ from core.actors import Actor
 from payments.agreement import Agreement, Milestone
 from payments.books import reconcile
 from payments.models import Deal, Escrow, Order, Party
-from payments.services import chain_terms, deals, projection, setup
+from payments.services import chain_terms, deals, incidents, projection, setup
 from tests.chain.fixtures import USDT, Engine
 
 __all__ = ["Cast", "Desk", "UserFactory", "cast", "desk"]
@@ -69,7 +69,13 @@ class Desk:
 
     def duties(self) -> int:
         """One round of everything payments does without a click."""
-        return sum((projection.project(self.engine.network), deadlines.run_due(), outbox.drain()))
+        work = (
+            projection.project(self.engine.network),
+            deadlines.run_due(),
+            incidents.carry_on(),
+            outbox.drain(),
+        )
+        return sum(work)
 
     def settle(self) -> None:
         """Until nothing is under way on the chain or in the tables."""

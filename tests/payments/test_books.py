@@ -178,8 +178,10 @@ def test_a_wrong_posting_that_balances_is_found_by_the_comparison_and_stops_the_
     assert (alarm.subject, f"chain {250 * USDT}" in alarm.detail) == (escrow.pk, True)
     from core.errors import Held
 
-    with pytest.raises(Held):
-        refund(desk, escrow)
+    for stopped in (escrow, untouched):
+        with pytest.raises(Held):
+            refund(desk, stopped)
+    start_token(desk)
     refund(desk, untouched)
     with transaction.atomic():  # the correction, so that the desk finds the books right
         event = unposted(desk)
@@ -288,6 +290,18 @@ def test_two_turns_of_the_comparison_never_overlap(desk: Desk) -> None:
     assert LongRound.objects.filter(name__contains="books").count() == 2
     (duty,) = [duty for duty in duties() if duty.task == "payments.tasks.reconcile"]
     assert tasks._TURN.total_seconds() < duty.seconds == 300
+
+
+def start_token(desk: Desk) -> None:
+    """A difference that nobody explains stopped every payout of the token; see `test_stopped_tokens`."""
+    controls.set_switch(
+        network=desk.engine.network,
+        kind="token",
+        token=desk.token,
+        stopped=False,
+        reason="a line of one escrow was wrong",
+        acting=Actor("staff", "op_1", "Olga"),
+    )
 
 
 def test_the_comparison_waits_until_every_event_is_applied(desk: Desk) -> None:
