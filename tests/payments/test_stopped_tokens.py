@@ -7,12 +7,13 @@ from types import SimpleNamespace
 import pytest
 from django.contrib.auth.models import Permission
 from django.db import transaction
+from django.db.models.functions import Now
 from django.test import Client
 
 from chain import selectors as chain_reads
 from chain.models import Alarm, Call, Token
 from core.errors import Held, Invalid
-from core.models import AuditEntry
+from core.models import AuditEntry, LongRound
 from payments.books import reconcile, unexplained
 from payments.books.post import post
 from payments.models import Escrow, KillSwitch
@@ -163,19 +164,25 @@ def test_transfers_that_are_final_and_not_posted_yet_explain_a_difference_to_the
     start(desk)
 
 
+def next_round(desk: Desk) -> None:
+    """Whole rounds of the comparison begin once an hour."""
+    LongRound.objects.update(began_at=Now() - timedelta(hours=2))
+    reconcile.run(desk.engine.network)
+
+
 def test_a_difference_that_a_person_knows_stops_the_token_once_and_a_new_one_again(desk: Desk) -> None:
     wrong = desk.funded(250 * USDT)
     misbook(desk, wrong, 5)
     reconcile.run(desk.engine.network)
     start(desk, "one vault alone; it stays frozen")
-    reconcile.run(desk.engine.network)
+    next_round(desk)
     assert not is_stopped(desk)
     misbook(desk, wrong, 2, 5)
-    reconcile.run(desk.engine.network)
+    next_round(desk)
     assert is_stopped(desk)
     start(desk)
     controls.unfreeze(escrow_id=wrong.pk, reason="it is fine", acting=actor(desk.cast.stranger))
-    reconcile.run(desk.engine.network)
+    next_round(desk)
     assert is_stopped(desk)  # nobody may believe that it is gone
     misbook(desk, wrong, -7, 9)
     start(desk)
