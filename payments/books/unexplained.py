@@ -15,8 +15,6 @@ from core.actors import SYSTEM
 from payments.models import Escrow, KillSwitch, ProjectionCursor
 from payments.services import controls
 
-_UNEXPLAINED = "books_unexplained"
-
 
 class Difference(Protocol):
     """A vault whose books and chain differ at `block`, in base units of the token at address `token`."""
@@ -54,7 +52,7 @@ def stop_token(network: Network, found: Difference) -> bool:
         reason=f"books differ from the chain: {detail}",
         acting=SYSTEM,
     )
-    raise_alarm(network, _UNEXPLAINED, escrow.pk, detail)
+    raise_alarm(network, controls.UNEXPLAINED, controls.unexplained_in(escrow, token.address), detail)
     raise_alarm(network, controls.TOKEN_STOPPED, token.address, detail)
     return True
 
@@ -72,7 +70,8 @@ def explained(escrow: Escrow, token: Token, block: int) -> int:
 
 
 def _known(escrow: Escrow, token: Token, off: int) -> bool:
-    told = Alarm.objects.filter(network=token.network, kind=_UNEXPLAINED, subject=escrow.pk)
+    subject = controls.unexplained_in(escrow, token.address)
+    told = Alarm.objects.filter(network=token.network, kind=controls.UNEXPLAINED, subject=subject)
     return escrow.frozen and told.filter(detail__startswith=f"{_label(token, off)} in ").exists()
 
 

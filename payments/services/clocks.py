@@ -56,10 +56,16 @@ def delivery_due(escrow: Escrow) -> datetime:
     """The agreed date, or when the money came if that was later, and the grace; a day before the chain's end
     for money that came so late that the chain's end is nearer."""
     since = max(escrow.deliver_at, escrow.funded_at or escrow.deliver_at)
-    due = since + timedelta(seconds=settings.CLOCKS["grace"])
-    if escrow.revived_at and escrow.deliver_by:
+    due = since + grace()
+    paid_late = escrow.funded_at and escrow.fund_by and escrow.funded_at > escrow.fund_by
+    if escrow.deliver_by and (escrow.revived_at or paid_late):
         due = min(due, max(clock.now(), escrow.deliver_by - BEFORE_CHAIN_END))
     return due
+
+
+def grace() -> timedelta:
+    """What the seller has after the agreed date."""
+    return timedelta(seconds=settings.CLOCKS["grace"])
 
 
 def start_inspecting(escrow: Escrow, *, seconds: int | None = None) -> None:

@@ -17,6 +17,8 @@ from payments.states import OrderState
 # Deadline work is exempt from kill switches: a ruling that is not executed in time becomes the fallback.
 _NO_SWITCH = (OrderKind.RULE,)
 BOOKS_DIFFER = "books_differ"
+# Its subject is the escrow and the token.
+UNEXPLAINED = "books_unexplained"
 TOKEN_STOPPED = "token_stopped"  # noqa: S105  (an ERC-20 token)
 # What is stopped: a kind, of one token or of the whole network.
 Stop = tuple[str, int | None]
@@ -101,6 +103,11 @@ def freeze(escrow: Escrow) -> None:
     events.of_escrow(escrow, "hold.placed", by=SYSTEM.id)
 
 
+def unexplained_in(escrow: Escrow, token_address: str) -> str:
+    """What an alarm about an unexplained difference is about: each token of a vault has its own."""
+    return f"{escrow.pk}:{token_address}"
+
+
 @transaction.atomic
 def unfreeze(*, escrow_id: str, reason: str, acting: Actor) -> Escrow:
     """A person has found out why books and chain differed and lets money leave again.
@@ -116,6 +123,8 @@ def unfreeze(*, escrow_id: str, reason: str, acting: Actor) -> Escrow:
     escrow.frozen = False
     escrow.save(update_fields=["frozen"])
     resolve_alarm(escrow.network, BOOKS_DIFFER, escrow.pk)
+    for address in Token.objects.filter(network=escrow.network).values_list("address", flat=True):
+        resolve_alarm(escrow.network, UNEXPLAINED, unexplained_in(escrow, address))
     review(escrow)
     _write_down(escrow, "hold.unfrozen", reason.strip(), acting)
     events.of_escrow(escrow, "hold.lifted")

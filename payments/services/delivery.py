@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from django.conf import settings
 from django.db import transaction
+from django.db.models import Max
 
 from core import clock, deadlines
 from core.actors import CHAIN, CLOCK, Actor
@@ -157,7 +157,11 @@ def _last_instant(escrow: Escrow) -> datetime:
 
 
 def _again(escrow: Escrow, last: datetime) -> datetime:
-    """The new date: the inspection time from now, not before the old one, a day before the chain's end."""
-    agreed = escrow.deliver_at + timedelta(seconds=settings.CLOCKS["grace"])
-    due = max(agreed, clock.now() + timedelta(seconds=escrow.inspect_seconds))
+    """The new date: the inspection time from now, not before the old one with all that was added to it, a day
+    before the chain's end."""
+    agreed = escrow.deliver_at + clocks.grace()
+    before = Deadline.objects.filter(kind=clocks.DELIVER, subject_id=escrow.pk).aggregate(at=Max("due_at"))[
+        "at"
+    ]
+    due = max(agreed, before or agreed, clock.now() + timedelta(seconds=escrow.inspect_seconds))
     return min(due, last - clocks.BEFORE_CHAIN_END)

@@ -9,7 +9,7 @@ from payments.books import balances
 from payments.books.post import Line, post
 from payments.locks import lock_escrow
 from payments.models import AccountKind, Deposit, DepositReversal, Escrow, Journal, OrderKind
-from payments.services import clocks, controls, deals, delivery, events, late, orders
+from payments.services import clocks, controls, deals, delivery, events, late, orders, pausing
 from payments.services.moves import move
 from payments.states import CLOSED, ENDED_UNPAID, EscrowState
 
@@ -117,7 +117,7 @@ def _flags(escrow: Escrow, transfer: TokenTransfer, counted: int, event: FinalEv
         return ["wrong_token"]
     before = balances.counted(escrow)
     wait = deadlines.waiting(escrow.pk).filter(kind=clocks.PAY).first()
-    pay_by = wait.due_at if wait else escrow.fund_by
+    pay_by = wait.due_at + pausing.lost_until_now(wait) if wait else escrow.fund_by
     late_now = escrow.closed_at is not None or (pay_by and event.block_timestamp > pay_by)
     facts = {
         "late": bool(late_now),

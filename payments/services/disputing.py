@@ -17,7 +17,7 @@ from payments.states import ENDED_UNPAID, HOLDING, EscrowState
 
 MAX_DISPUTES_PER_SIDE = 2
 # A ruling must be final this long before anyone may execute the fallback.
-_RULE_MARGIN = timedelta(days=7)
+RULE_MARGIN = timedelta(days=7)
 _DISPUTABLE = (*HOLDING, EscrowState.RELEASING, EscrowState.REFUNDING)
 
 
@@ -123,7 +123,7 @@ def order_ruling(
     order = orders.place(
         escrow,
         OrderKind.RULE,
-        must_be_final_by=escrow.fallback_after and escrow.fallback_after - _RULE_MARGIN,
+        must_be_final_by=escrow.fallback_after and escrow.fallback_after - RULE_MARGIN,
         reason=reason[:80],
         acting=acting,
         to_seller=to_seller,

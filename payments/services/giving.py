@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from django.db import transaction
 
-from chain.services.alarms import raise_alarm
+from chain.services.alarms import raise_alarm, resolve_alarm
 from core import clock, deadlines, transitions
 from core.actors import CLOCK, SYSTEM
 from core.errors import Conflict
@@ -92,6 +92,7 @@ def _give(escrow: Escrow, wait: Deadline) -> None:
     given = max(_NOTHING, missed - over)
     if not pausing.note(wait, escrow.network_id, missed, given):
         return
+    resolve_alarm(escrow.network, UNPROTECTED, escrow.pk)
     if given < missed:
         note_short(escrow, wait, missed, given)
     events.of_escrow(escrow, "escrow.time_given_back", **_facts(wait, missed, given))
@@ -105,6 +106,9 @@ def _chain_end(escrow: Escrow, wait: Deadline) -> datetime | None:
     """When the chain acts without the platform; None where it waits for ever, or begins anew."""
     if wait.kind == clocks.LATE_MONEY:
         return None
+    if wait.kind == clocks.PAY and escrow.deliver_by:
+        # Who pays at the last instant still leaves the seller the grace to deliver in.
+        return escrow.deliver_by - clocks.grace()
     if wait.kind == clocks.INSPECT:
         return wait.backstop_at
     if wait.kind == clocks.ANSWER_REFUND and escrow.state == EscrowState.DELIVERED:

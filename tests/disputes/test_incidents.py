@@ -82,6 +82,22 @@ def test_no_deadline_of_a_dispute_moves_past_the_end_of_the_arbitration(
     assert StateTransition.objects.filter(subject_id=escrow.pk, target="given_in_part").exists()
 
 
+def test_a_ruling_keeps_the_week_in_which_it_is_executed(desk: Desk, people: stage.Cast) -> None:
+    dispute = ruled(desk, people)
+    incident = begin(desk)
+    last = desk.fresh(dispute.escrow).fallback_after
+    assert last is not None
+    desk.travel(last - clock.now() - 6 * DAY)
+    deadlines.run_due()
+    assert Alarm.objects.get(kind="incident_unprotected").subject == dispute.escrow_id
+    end(desk, incident)
+    give()
+    assert due(dispute, timing.APPEAL) == last - 7 * DAY
+    desk.platform_travels(timedelta(minutes=10))
+    settle(desk)
+    assert stage.reread(dispute).state == "executed"
+
+
 def test_a_ruling_that_is_final_is_executed_while_clocks_stand_still(desk: Desk, people: stage.Cast) -> None:
     dispute = ruled(desk, people)
     desk.platform_travels(WINDOW + timedelta(minutes=1))

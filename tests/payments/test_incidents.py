@@ -10,11 +10,21 @@ from chain.models import Alarm, Network
 from contracts import calls
 from core import clock, deadlines
 from core.models import Deadline, StateTransition
+from payments.agreement import Milestone
 from payments.models import Escrow, EscrowPolicy, Incident, TimeGiven
 from payments.services import clocks, controls, deals, incidents, orders
 from payments.states import OrderState
 from tests.chain.fixtures import USDT
-from tests.payments.acts import DAY, answer_refund, ask_refund, deliver, dispute, release, withdraw
+from tests.payments.acts import (
+    DAY,
+    answer_refund,
+    ask_refund,
+    deliver,
+    dispute,
+    release,
+    request_changes,
+    withdraw,
+)
 from tests.payments.fixtures import SELLER_ADDRESS, Desk, actor
 
 MINUTES = timedelta(minutes=10)
@@ -139,6 +149,33 @@ def test_money_that_comes_within_the_time_given_back_is_in_time(desk: Desk) -> N
     assert (desk.state(escrow), escrow.deposits.get().flags) == ("funded", [])
 
 
+def test_pay_by_moves_no_nearer_to_the_chains_end_than_a_delivery_takes(desk: Desk) -> None:
+    """Who is told three days for the delivery has them, before the chain gives the money back."""
+    soon = Milestone(title="It", amount=250 * USDT, deliver_at=clock.now() + 2 * DAY)
+    escrow = desk.agreed(milestones=(soon,)).escrows.get()
+    incident = begin(desk)
+    desk.travel(8 * DAY)
+    end(desk, incident)
+    give()
+    last = desk.fresh(escrow).deliver_by
+    assert last is not None
+    assert due(escrow, clocks.PAY) == last - 4 * DAY
+    assert StateTransition.objects.filter(subject_id=escrow.pk, target="given_in_part").exists()
+
+
+def test_who_is_paid_late_in_an_incident_is_shown_no_delivery_after_the_chains_end(desk: Desk) -> None:
+    soon = Milestone(title="It", amount=250 * USDT, deliver_at=clock.now() + 2 * DAY)
+    escrow = desk.agreed(milestones=(soon,)).escrows.get()
+    begin(desk)
+    desk.travel(10 * DAY)
+    desk.pay(escrow)
+    desk.settle()
+    assert (desk.state(escrow), escrow.deposits.get().flags) == ("funded", [])
+    last = desk.fresh(escrow).deliver_by
+    assert last is not None
+    assert due(escrow, clocks.DELIVER) <= last - DAY
+
+
 def test_an_escrow_that_nobody_pays_expires_after_the_time_given_back(desk: Desk) -> None:
     escrow = desk.agreed(250 * USDT).escrows.get()
     incident = begin(desk)
@@ -222,6 +259,17 @@ def test_a_wait_that_begins_after_it_gets_nothing(desk: Desk) -> None:
     give()
     assert due(escrow, clocks.INSPECT) == before
     assert not TimeGiven.objects.filter(deadline=wait_of(escrow, clocks.INSPECT)).exists()
+
+
+def test_changes_after_it_take_no_time_from_the_seller_that_was_given_back(desk: Desk) -> None:
+    escrow = desk.funded(250 * USDT)
+    before, incident = due(escrow, clocks.DELIVER), begin(desk)
+    desk.travel(5 * DAY)
+    lasted = end(desk, incident)
+    give()
+    deliver(desk, escrow)
+    request_changes(desk, escrow)
+    assert due(escrow, clocks.DELIVER) == before + lasted
 
 
 @pytest.mark.parametrize("outer_first", [True, False])

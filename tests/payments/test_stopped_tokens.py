@@ -188,6 +188,23 @@ def test_a_difference_that_a_person_knows_stops_the_token_once_and_a_new_one_aga
     start(desk)
 
 
+def test_two_tokens_that_differ_in_one_vault_are_known_each(usdx: str, desk: Desk) -> None:
+    wrong = desk.funded(250 * USDT)
+    pay_other(desk, usdx, wrong, 30 * USDT)
+    desk.settle()
+    first = reconcile.Difference(wrong.vault_address, desk.token.address, 5, 0, 10**9)
+    network = desk.engine.network
+    assert unexplained.stop_token(network, first)
+    assert unexplained.stop_token(network, replace(first, token=usdx))
+    Escrow.objects.filter(pk=wrong.pk).update(frozen=True)
+    assert not unexplained.stop_token(network, first)
+    assert not unexplained.stop_token(network, replace(first, token=usdx))
+    told = Alarm.objects.filter(kind="books_unexplained", resolved_at=None)
+    assert told.count() == 2
+    controls.unfreeze(escrow_id=wrong.pk, reason="it is fine", acting=actor(desk.cast.stranger))
+    assert not told.exists()
+
+
 def test_surplus_in_a_stopped_token_waits_and_lets_other_surplus_pass(desk: Desk) -> None:
     wrong, escrow = desk.funded(250 * USDT), desk.funded(90 * USDT)
     address = other_token(desk)
