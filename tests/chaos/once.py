@@ -29,12 +29,18 @@ def check_nonces(desk: Desk) -> int:
         used += len(nonces)
     # A call never moves to another transaction, and no transaction carries nothing.
     assert Transaction.objects.filter(calls__isnull=False).distinct().count() == used
-    others = Transaction.objects.exclude(state="final_ok")
-    assert not others, [(row.state, row.reason) for row in others]
+    others = [row for row in Transaction.objects.exclude(state="final_ok") if not _overtaken(row)]
+    assert not others, [(row.state, row.reason, list(map(str, row.calls.all()))) for row in others]
     assert set(Attempt.objects.filter(sequence=0).values_list("transaction", flat=True)) == set(
         Transaction.objects.values_list("pk", flat=True)
     )
     return Call.objects.filter(transaction__isnull=False).count()
+
+
+def _overtaken(row: Transaction) -> bool:
+    """A mark that was on its way when the buyer released, and was mined after the release: nothing was left
+    to be marked."""
+    return row.state == "final_reverted" and all(call.label.startswith("mark ") for call in row.calls.all())
 
 
 def check_paid_once(desk: Desk, escrows: Sequence[Escrow]) -> None:
