@@ -94,3 +94,6 @@ def _write(name: str, duty: Duty) -> bool:
 @beat_init.connect
 def _at_start(**_: object) -> None:
     sync()
+    # Beat has read the schedule before this. What another one that started meanwhile wrote into it in that
+    # instant it would not notice for minutes.
+    PeriodicTasks.update_changed()

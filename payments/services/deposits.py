@@ -1,5 +1,7 @@
 """Final token transfers to a vault: booked once, split into what counts and what is surplus."""
 
+from datetime import datetime
+
 from django.db.models import QuerySet
 
 from chain.models import FinalEvent, TokenTransfer
@@ -116,16 +118,23 @@ def _flags(escrow: Escrow, transfer: TokenTransfer, counted: int, event: FinalEv
     if transfer.token_id != escrow.token_id:
         return ["wrong_token"]
     before = balances.counted(escrow)
-    wait = deadlines.waiting(escrow.pk).filter(kind=clocks.PAY).first()
-    pay_by = wait.due_at + pausing.lost_until_now(wait) if wait else escrow.fund_by
-    late_now = escrow.closed_at is not None or (pay_by and event.block_timestamp > pay_by)
     facts = {
-        "late": bool(late_now),
+        "late": _is_late(escrow, event.block_timestamp),
         "extra": counted == 0,
         "over": 0 < counted < transfer.amount,
         "under": counted > 0 and before + counted < escrow.amount,
     }
     return [name for name, holds in facts.items() if holds]
+
+
+def _is_late(escrow: Escrow, at: datetime) -> bool:
+    """After pay-by, which an incident moves for the platform and not on the chain."""
+    if escrow.closed_at is not None:
+        return True
+    if escrow.fund_by is None or at <= escrow.fund_by:
+        return False
+    wait = deadlines.waiting(escrow.pk).filter(kind=clocks.PAY).first()
+    return wait is None or at > wait.due_at + pausing.lost_until_now(wait)
 
 
 def _fund(escrow: Escrow, event: FinalEvent) -> None:
