@@ -16,6 +16,7 @@ from tests.bench.site import running, until
 from tests.chain.fixtures import Anvil
 
 LIVES, PROFILED = 200, 40
+AMOUNT = 100_000_000  # of each: all of them together stay below what a hot key pays in a day
 WORKERS = 2
 
 
@@ -27,8 +28,8 @@ def run(folder: Path) -> dict[str, Any]:
     with chain(options=("--order", "fifo", "--gas-limit", "1000000000")) as node:
         desk = town.desk(node)
         crowd.gather(node)
-        escrows = [desk.agreed().escrows.get() for _ in range(LIVES)]
-        profiled = [desk.agreed().escrows.get() for _ in range(PROFILED)]
+        escrows = [desk.agreed(AMOUNT).escrows.get() for _ in range(LIVES)]
+        profiled = [desk.agreed(AMOUNT).escrows.get() for _ in range(PROFILED)]
         node.mine(4)
         profile = accounting.of_lives(desk, node, profiled)
         with running(folder, workers=WORKERS) as site:
