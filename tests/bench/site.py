@@ -6,6 +6,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -60,9 +61,9 @@ def running(folder: Path, *, workers: int, web: bool = False) -> Iterator[Site]:
             start("web", *_WEB, "--port", str(port))
             site.url = f"http://127.0.0.1:{port}"
             until(lambda: _answers(site.url), "the site answered")
-        for name in [name for name in site.pids if name.startswith("worker")]:
-            log = folder / f"{name}.log"
-            until(lambda log=log: " ready." in log.read_text(errors="replace"), f"{name} was ready")  # type: ignore[misc]
+        for number in range(1, workers + 1):
+            log = folder / f"worker {number}.log"
+            until(partial(_says, log, " ready."), f"worker {number} was ready")
         yield site
 
 
@@ -72,6 +73,10 @@ def until(holds: Callable[[], Any], what: str, *, limit: float = 120, pause: flo
     while not holds():
         expect(time.monotonic() < end, f"it did not happen within {limit:.0f} s that {what}")
         time.sleep(pause)
+
+
+def _says(log: Path, words: str) -> bool:
+    return words in log.read_text(errors="replace")
 
 
 def _answers(url: str) -> bool:
