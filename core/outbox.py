@@ -10,7 +10,6 @@ from typing import Any
 
 import structlog
 from django.db import connection, transaction
-from django.db.models import Max
 
 from core import clock
 from core.models import OutboxDelivery, OutboxEvent
@@ -71,10 +70,14 @@ def emit(
 
 
 def _next_sequence(group_id: str) -> int:
+    # Two statements in one trip: the second sees what was committed before the lock was ours.
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 7))", [f"outbox:{group_id}"])
-    last = OutboxEvent.objects.filter(group_id=group_id).aggregate(last=Max("sequence"))["last"]
-    return (last or 0) + 1
+        cursor.execute(
+            "SELECT pg_advisory_xact_lock(hashtextextended(%s, 7)); "
+            "SELECT coalesce(max(sequence), 0) + 1 FROM core_outboxevent WHERE group_id = %s",
+            [f"outbox:{group_id}", group_id],
+        )
+        return int(cursor.fetchone()[0])
 
 
 def drain(limit: int = 200) -> int:

@@ -100,7 +100,8 @@ def match(network: Network, tokens: list[Token], logs: Sequence[Log]) -> list[Ob
     by_address = {token.address: token for token in tokens}
     sides = [events.parties(log) if log.address in by_address else None for log in logs]
     named = {name for pair in sides if pair for name in pair}
-    named |= {account.lower() for log in logs if (account := events.account_of(log))}
+    others = (log for log, pair in zip(logs, sides, strict=True) if pair is None)
+    named |= {account.lower() for log in others if (account := events.account_of(log))}
     found = map(checksummed, watchset.candidates(network, named))
     keys = {address.lower(): key for address, key in watched_keys(network, found).items()}
     matched = []

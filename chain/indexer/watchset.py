@@ -35,7 +35,7 @@ _lock = threading.Lock()
 def candidates(network: Network, names: Iterable[str]) -> list[str]:
     """Those of `names` that may be watched: all that are, and few others. Addresses as hexadecimal digits of
     any case; they come back as they were given."""
-    listed = sorted(set(names))
+    listed = list(set(names))
     if not listed:
         return []
     # Asked first: a row that is covered meanwhile is found in the set then.

@@ -9,6 +9,7 @@ from itertools import pairwise
 from operator import attrgetter
 from typing import Any
 
+import msgspec
 from eth_utils.address import to_checksum_address
 
 from chain.rpc.errors import BadAnswer
@@ -17,11 +18,7 @@ from chain.rpc.errors import BadAnswer
 _is_quantity = re.compile(r"0x[0-9a-fA-F]{1,64}").fullmatch
 _is_bytes = re.compile(r"0x(?:[0-9a-f]{2})*").fullmatch
 _is_hash = re.compile(r"0x[0-9a-f]{64}").fullmatch
-# A whole log as nodes write it, its fields in the order of `Log`, one a line.
-_plain_log = re.compile(
-    r"(0x[0-9a-fA-F]{40})\n((?:0x[0-9a-f]{64}(?:,0x[0-9a-f]{64}){0,3})?)\n(0x(?:[0-9a-f]{2})*)\n"
-    r"(0x[0-9a-f]{1,16})\n(0x[0-9a-f]{64})\n(0x[0-9a-f]{64})\n(0x[0-9a-f]{1,7})"
-).fullmatch
+_DIGITS = b"0123456789abcdef"
 
 
 def quantity(value: Any, what: str) -> int:
@@ -90,8 +87,7 @@ class Header:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Log:
+class Log(msgspec.Struct, frozen=True, gc=False):
     """One log as a node reported it."""
 
     address: str
@@ -105,37 +101,6 @@ class Log:
     @classmethod
     def read(cls, raw: Any) -> "Log":
         """Check a log object; a removed one is refused."""
-        return cls._read_plain(raw) or cls._read_any(raw)
-
-    @classmethod
-    def _read_plain(cls, raw: Any) -> "Log | None":
-        """All fields in one look, for a back-fill reads a hundred thousand; None: look closer.
-
-        What is kept are the parts of the text that was checked, so that no field can smuggle in another.
-        """
-        try:
-            text = "\n".join((
-                raw["address"], ",".join(raw["topics"]), raw["data"], raw["blockNumber"],
-                raw["blockHash"], raw["transactionHash"], raw["logIndex"],
-            ))  # fmt: skip
-            found = None if raw.get("removed") else _plain_log(text)
-        except (KeyError, TypeError, AttributeError):
-            return None
-        if found is None:
-            return None
-        emitter, topics, data, number, block_hash, tx_hash, index = found.groups()
-        return cls(
-            checksummed(emitter.lower()),
-            tuple(topics.split(",")) if topics else (),
-            data,
-            int(number, 16),
-            block_hash,
-            tx_hash,
-            int(index, 16),
-        )
-
-    @classmethod
-    def _read_any(cls, raw: Any) -> "Log":
         fields = an_object(raw, "log")
         topics = fields.get("topics")
         if fields.get("removed"):
@@ -186,11 +151,7 @@ class Receipt:
             ok=_status(fields),
             gas_used=quantity(fields.get("gasUsed"), "gas used"),
             gas_price=quantity(fields.get("effectiveGasPrice", "0x0"), "gas price"),
-            logs=tuple(
-                sorted(
-                    (Log.read(log) for log in a_list(fields.get("logs"), "logs")), key=lambda log: log.index
-                )
-            ),
+            logs=tuple(sorted(_each_log(fields.get("logs")), key=attrgetter("index"))),
         )
         if receipt.tx_hash != tx_hash:
             raise BadAnswer("the receipt of another transaction")
@@ -226,11 +187,70 @@ def _status(fields: dict[str, Any]) -> bool:
 
 def read_logs(raw: Any) -> list[Log]:
     """Check a list of logs: in order of the chain, none twice, one hash per block."""
-    logs = sorted((Log.read(entry) for entry in a_list(raw, "logs")), key=by_place)
+    logs = sorted(_each_log(raw), key=by_place)
     if len(set(map(by_place, logs))) != len(logs):
         raise BadAnswer("a log twice")
     one_hash_per_block(logs)
     return logs
+
+
+def _each_log(raw: Any) -> list[Log]:
+    entries = a_list(raw, "logs")
+    logs = _plain_logs(entries)
+    return [Log.read(entry) for entry in entries] if logs is None else logs
+
+
+class _Wire(msgspec.Struct, gc=False, rename="camel"):
+    """A log with its fields as they came, of the right JSON types."""
+
+    address: str
+    topics: tuple[str, ...]
+    data: str
+    block_number: str
+    block_hash: str
+    transaction_hash: str
+    log_index: str
+    removed: bool | None = None
+
+
+def _plain_logs(entries: list[Any]) -> list[Log] | None:
+    """Logs in the form that nodes commonly write, checked together, for a back-fill reads hundreds of
+    thousands. None: at least one has to be looked at by itself."""
+    try:
+        wires = msgspec.convert(entries, list[_Wire])
+    except msgspec.ValidationError:
+        return None
+    words = [topic for wire in wires for topic in wire.topics]
+    words += {wire.block_hash for wire in wires} | {wire.transaction_hash for wire in wires}
+    data = [wire.data for wire in wires]
+    if (
+        any(len(word) != 66 for word in words)
+        or any(len(text) % 2 for text in data)
+        or not _is_lower_hexadecimal(words + data)
+        or any(wire.removed or len(wire.topics) > 4 for wire in wires)
+    ):
+        return None
+    emitters = {text: address(text, "log address") for text in {wire.address for wire in wires}}
+    numbers = {text: quantity(text, "log block") for text in {wire.block_number for wire in wires}}
+    indices = {text: _log_index(text) for text in {wire.log_index for wire in wires}}
+    return [
+        Log(
+            emitters[wire.address],
+            wire.topics,
+            wire.data,
+            numbers[wire.block_number],
+            wire.block_hash,
+            wire.transaction_hash,
+            indices[wire.log_index],
+        )
+        for wire in wires
+    ]
+
+
+def _is_lower_hexadecimal(texts: list[str]) -> bool:
+    """Whether each is 0x and digits: every text begins with the one x it has, and nothing else is left."""
+    left = "".join(texts).encode("ascii", "replace").translate(None, _DIGITS)
+    return left == b"x" * len(texts) and all(text.startswith("0x") for text in texts)
 
 
 def one_hash_per_block(logs: Iterable[Log]) -> dict[int, str]:

@@ -1,10 +1,11 @@
-"""JSON-RPC over HTTP: web3's provider as codec and transport, without its middleware and its retries."""
+"""JSON-RPC over HTTP: web3's provider as transport, without its middleware and its retries."""
 
 import os
 from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
+import msgspec
 import requests
 from eth_typing import URI
 from web3 import HTTPProvider
@@ -26,10 +27,22 @@ def redacted(url: str) -> str:
     return f"{parts.scheme}://{host}"
 
 
+class _Provider(HTTPProvider):
+    """Reads answers with msgspec: a back-fill is mostly reading."""
+
+    @staticmethod
+    def decode_rpc_response(raw_response: bytes) -> Any:
+        """The JSON in it; `ValueError` if it is none."""
+        try:
+            return msgspec.json.decode(raw_response)
+        except RecursionError:
+            raise ValueError("JSON nested without end") from None
+
+
 @lru_cache(maxsize=64)
 def _provider(url: str, process: int) -> HTTPProvider:
     # Retries off: web3's allow-list contains eth_sendRawTransaction. One session per process and thread.
-    return HTTPProvider(
+    return _Provider(
         URI(url),
         request_kwargs={"timeout": (CONNECT_TIMEOUT, READ_TIMEOUT)},
         exception_retry_configuration=None,

@@ -32,14 +32,24 @@ def post(event: FinalEvent, escrow: Escrow, what: str, lines: Iterable[Line]) ->
     if any(sums.values()):
         raise Unbalanced(f"{what} for {escrow.pk} is off by {dict(sums)}")
     journal = Journal.objects.create(
-        network=event.network, seq=event.seq, what=what, tx_hash=event.tx_hash, created=clock.now()
+        network_id=event.network_id, seq=event.seq, what=what, tx_hash=event.tx_hash, created=clock.now()
     )
+    accounts = _accounts(escrow, kept)
     Entry.objects.bulk_create(
-        Entry(journal=journal, account=_account(escrow, line), amount=line.amount) for line in kept
+        Entry(journal=journal, account=accounts[line.kind, line.token.pk], amount=line.amount)
+        for line in kept
     )
     return journal
 
 
-def _account(escrow: Escrow, line: Line) -> Account:
-    account, _ = Account.objects.get_or_create(escrow=escrow, kind=line.kind, token=line.token)
-    return account
+def _accounts(escrow: Escrow, lines: Iterable[Line]) -> dict[tuple[str, int], Account]:
+    """By kind and token, those that are new created: the caller holds the escrow's lock."""
+    known = {(account.kind, account.token_id): account for account in escrow.accounts.all()}
+    wanted = {(line.kind, line.token.pk): line.token for line in lines}
+    fresh = [
+        Account(escrow=escrow, kind=kind, token=token)
+        for (kind, key), token in wanted.items()
+        if (kind, key) not in known
+    ]
+    created = Account.objects.bulk_create(fresh)
+    return known | {(account.kind, account.token_id): account for account in created}

@@ -31,9 +31,10 @@ def decided(escrow: Escrow, event: chain_events.Decided, final: FinalEvent) -> N
     cut_short = [] if ours else _cut_short(escrow, final)
     order = ours or _foreign_order(escrow, event, final)
     lines = [Line(AccountKind.HELD, event.release + event.refund + event.fee, escrow.token)]
+    ordered = order.legs.select_for_update(of=("self",)).select_related("token__network")
     for outcome in event.legs:
         kind = _BY_NUMBER[outcome.kind]
-        leg = order.legs.select_for_update().get(kind=kind, state=LegState.ORDERED)
+        leg = ordered.get(kind=kind, state=LegState.ORDERED)
         if outcome.paid:
             orders.move_leg(leg, LegState.PAID, tx_hash=final.tx_hash)
             lines.append(Line(AccountKind.VAULT, -outcome.amount, escrow.token))

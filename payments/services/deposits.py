@@ -89,10 +89,11 @@ def taken_back(event: FinalEvent) -> None:
 
 
 def _record(escrow: Escrow, transfer: TokenTransfer, event: FinalEvent) -> Deposit:
-    counted = _counted_part(escrow, transfer)
+    before = balances.counted(escrow)
+    counted = _counted_part(escrow, transfer, before)
     return Deposit.objects.create(
         escrow=escrow,
-        network=event.network,
+        network_id=event.network_id,
         token=transfer.token,
         tx_hash=transfer.tx_hash,
         ordinal=transfer.ordinal,
@@ -100,24 +101,25 @@ def _record(escrow: Escrow, transfer: TokenTransfer, event: FinalEvent) -> Depos
         amount=transfer.amount,
         counted=counted,
         surplus=transfer.amount - counted,
-        flags=_flags(escrow, transfer, counted, event),
+        flags=_flags(escrow, transfer, before, counted, event),
         block_number=event.block_number,
         block_time=event.block_timestamp,
         created=clock.now(),
     )
 
 
-def _counted_part(escrow: Escrow, transfer: TokenTransfer) -> int:
+def _counted_part(escrow: Escrow, transfer: TokenTransfer, before: int) -> int:
     """What still counts towards the amount; nothing in another token or after the decision."""
     if transfer.token_id != escrow.token_id or escrow.state in CLOSED or escrow.remainder == 0:
         return 0
-    return min(transfer.amount, max(0, escrow.amount - balances.counted(escrow)))
+    return min(transfer.amount, max(0, escrow.amount - before))
 
 
-def _flags(escrow: Escrow, transfer: TokenTransfer, counted: int, event: FinalEvent) -> list[str]:
+def _flags(
+    escrow: Escrow, transfer: TokenTransfer, before: int, counted: int, event: FinalEvent
+) -> list[str]:
     if transfer.token_id != escrow.token_id:
         return ["wrong_token"]
-    before = balances.counted(escrow)
     facts = {
         "late": _is_late(escrow, event.block_timestamp),
         "extra": counted == 0,

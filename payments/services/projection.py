@@ -98,8 +98,9 @@ def _apply_log(event: FinalEvent) -> None:
     handler = _HANDLERS.get(type(decoded))
     if decoded is None or handler is None:
         return
-    found = Escrow.objects.filter(network=event.network, chain_id_hash=decoded.escrow_id).first()
+    same = Escrow.objects.filter(network=event.network_id, chain_id_hash=decoded.escrow_id)
+    found = same.values_list("pk", flat=True).first()
     if found is None:
         log.info("event_of_unknown_escrow", escrow_id=decoded.escrow_id, tx_hash=event.tx_hash)
         return
-    handler(lock_escrow(found.pk), decoded, event)
+    handler(lock_escrow(found), decoded, event)

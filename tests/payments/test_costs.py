@@ -33,7 +33,7 @@ def test_applying_an_event_costs_the_same_however_many_escrows_are_open(desk: De
     desk.settle()
     among_many = queries_of_a_deposit(desk, first)
     assert among_many == alone
-    assert alone <= 30
+    assert alone <= 24
 
 
 def test_a_persons_list_of_deals_costs_the_same_for_one_deal_and_for_many(desk: Desk) -> None:
