@@ -32,21 +32,21 @@ _sets: dict[int, WatchSet] = {}
 _lock = threading.Lock()
 
 
-def candidates(network: Network, names: Iterable[str]) -> list[str]:
+def candidates(network: Network, names: Iterable[str]) -> set[str]:
     """Those of `names` that may be watched: all that are, and few others. Addresses as hexadecimal digits of
     any case; they come back as they were given."""
-    listed = list(set(names))
-    if not listed:
-        return []
+    asked = set(names)
+    if not asked:
+        return asked
     # Asked first: a row that is covered meanwhile is found in the set then.
     behind = WatchedAddress.objects.filter(network=network, caught_up=False).values_list("address", flat=True)
     fresh = {bytes.fromhex(address[2:]) for address in behind}
     with _lock:
         watched = _refreshed(network.pk)
         if watched.overflowed:
-            return listed
+            return asked
         known = watched.known
-        return [name for name in listed if (raw := bytes.fromhex(name[2:])) in known or raw in fresh]
+        return {name for name in asked if (raw := bytes.fromhex(name[2:])) in known or raw in fresh}
 
 
 def _refreshed(network_id: int) -> WatchSet:
