@@ -218,7 +218,7 @@ def _plain_logs(entries: list[Any]) -> list[Log] | None:
     thousands. None: at least one has to be looked at by itself."""
     try:
         wires = msgspec.convert(entries, list[_Wire])
-    except msgspec.ValidationError:
+    except ValueError:  # of another shape, or with half characters that no text is made of
         return None
     words = [topic for wire in wires for topic in wire.topics]
     words += {wire.block_hash for wire in wires} | {wire.transaction_hash for wire in wires}

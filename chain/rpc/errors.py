@@ -50,7 +50,7 @@ class Reverted(NodeError):
     def reason(self) -> str:
         """The contract's words, or the raw error data, at most 200 characters."""
         data = self.data if isinstance(self.data, str) else ""
-        return (_error_string(data) or data or self.message)[:200]
+        return (_error_string(data) or _printable(data[:200]) or self.message)[:200]
 
 
 class RangeTooLarge(NodeError):
@@ -84,7 +84,7 @@ def from_node(method: str, error: Any) -> RpcError:
     """The exception for a JSON-RPC error object of `method`."""
     if not isinstance(error, dict):
         return BadAnswer("an error that is no object")
-    raw_code, message = error.get("code"), str(error.get("message", ""))[:300]
+    raw_code, message = error.get("code"), _printable(str(error.get("message", ""))[:300])
     code, data, text = (raw_code if isinstance(raw_code, int) else 0), error.get("data"), message.lower()
     if any(word in text for word in _RATE) or code == 429:
         return Unreachable("rate limited")
@@ -97,6 +97,11 @@ def from_node(method: str, error: Any) -> RpcError:
     return NodeError(code, message, data)
 
 
+def _printable(text: str) -> str:
+    """Without what no database column holds and no page shows; a stranger wrote it."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
+
+
 def _error_string(data: str) -> str:
     """The text of `Error(string)`, empty for anything else."""
     body = data.removeprefix("0x")
@@ -104,6 +109,7 @@ def _error_string(data: str) -> str:
         return ""
     try:
         length = int(body[72:136], 16)
-        return bytes.fromhex(body[136 : 136 + 2 * min(length, 200)]).decode("utf-8", "replace")
+        words = bytes.fromhex(body[136 : 136 + 2 * min(length, 200)]).decode("utf-8", "replace")
+        return _printable(words)
     except ValueError:
         return ""

@@ -1,6 +1,7 @@
 """JSON-RPC over HTTP: web3's provider as transport, without its middleware and its retries."""
 
 import os
+import sys
 from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,6 +14,9 @@ from web3.types import RPCEndpoint
 
 from chain.rpc.errors import BadAnswer, RpcError, Unreachable, from_node
 from core.netguard import assert_no_transaction
+
+# web3 brings py_ecc, which lifts the limit so far that an answer nested deep enough would end the process.
+sys.setrecursionlimit(min(sys.getrecursionlimit(), 1000))
 
 CONNECT_TIMEOUT, READ_TIMEOUT = 3.05, 10.0
 BATCH_LIMIT = 50
@@ -94,9 +98,19 @@ def _batch(url: str, asked: list[Request]) -> list[Any]:
     if not isinstance(answers, list):
         _result("batch", answers)
         raise BadAnswer("a batch was answered with one answer")
-    if len(answers) != len(asked) or len({str(answer.get("id")) for answer in answers}) != len(asked):
+    in_order = _by_identity(answers)
+    if not len(answers) == len(in_order) == len(asked):
         raise BadAnswer("answers of a batch are missing")
-    return [_result_or_error(method, answer) for (method, _), answer in zip(asked, answers, strict=True)]
+    return [_result_or_error(method, answer) for (method, _), answer in zip(asked, in_order, strict=True)]
+
+
+def _by_identity(answers: list[Any]) -> list[Any]:
+    """As they were asked for: a node may answer a batch in any order. Of one identity only one."""
+    try:
+        placed = {int(answer["id"]): answer for answer in answers}
+    except (TypeError, KeyError, ValueError):
+        raise BadAnswer("not a JSON-RPC batch") from None
+    return [placed[identity] for identity in sorted(placed)]
 
 
 def _unreachable(error: Exception) -> Unreachable:
@@ -107,7 +121,8 @@ def _body_of(error: requests.HTTPError) -> Any:
     """Some nodes send JSON-RPC errors with an HTTP error; anything else is unreachable."""
     status = error.response.status_code if error.response is not None else 0
     try:
-        body = error.response.json() if error.response is not None and status not in (429, 503) else None
+        given = error.response is not None and status not in (429, 503)
+        body = _Provider.decode_rpc_response(error.response.content) if given else None
     except ValueError:
         body = None
     if not isinstance(body, dict | list) or (isinstance(body, dict) and "error" not in body):

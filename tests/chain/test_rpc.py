@@ -1,5 +1,10 @@
 """The client: no retries, no middleware, nothing believed unchecked, no network inside a transaction."""
 
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
@@ -9,7 +14,7 @@ from chain.models import Network, Provider
 from chain.rpc import answers, pool, transport
 from chain.rpc.answers import Header, Log, Receipt, read_logs
 from chain.rpc.client import LogFilter
-from chain.rpc.errors import BadAnswer, NodeError, RangeTooLarge, Reverted, Unreachable, from_node
+from chain.rpc.errors import BadAnswer, NodeError, RangeTooLarge, Reverted, RpcError, Unreachable, from_node
 from chain.services import networks
 from chain.txm.classify import SendAnswer, classify
 from core.netguard import NetworkInsideTransaction
@@ -230,3 +235,78 @@ def test_a_receipt_with_a_hole_would_move_the_identity_of_what_follows() -> None
     assert len(Receipt.read(_receipt(whole), HASH).logs) == 2
     with pytest.raises(BadAnswer):
         Receipt.read(_receipt(holed), HASH)
+
+
+@pytest.mark.parametrize(
+    "log",
+    ["\udc00", {**RAW_LOG, "removed": "\ud800"}, {**RAW_LOG, "\ud800": 1, "data": 5},
+     {**RAW_LOG, "data": "0x\u00e9\u00e9"}, {**RAW_LOG, "topics": [HASH] * 5},
+     {**RAW_LOG, "topics": [HASH[:-1]]}, {**RAW_LOG, "data": "0x0"}, {**RAW_LOG, "data": "000x"}],
+)  # fmt: skip
+def test_one_odd_log_among_many_makes_the_answer_unusable(log: Any) -> None:
+    plain = [{**RAW_LOG, "logIndex": hex(place)} for place in range(3, 9)]
+    assert len(read_logs(plain)) == 6
+    with pytest.raises(BadAnswer):
+        read_logs([*plain, log])
+
+
+def test_lengths_of_two_logs_never_make_up_for_each_other() -> None:
+    odd = [{**RAW_LOG, "topics": [HASH + "0"]}, {**RAW_LOG, "topics": [HASH[:-1]], "logIndex": "0x3"}]
+    with pytest.raises(BadAnswer):
+        read_logs(odd)
+
+
+def test_what_a_log_says_does_not_depend_on_how_it_is_written() -> None:
+    loud = {**RAW_LOG, "topics": [HASH.upper().replace("X", "x")], "removed": None, "blockTimestamp": "0x1"}
+    assert (
+        read_logs([loud])
+        == [Log.read({**RAW_LOG, "topics": [HASH]})]
+        == read_logs([{**RAW_LOG, "topics": [HASH]}])
+    )
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [(200, b"[" * 300_000), (500, b"[" * 300_000), (200, b'{"a":' * 300_000), (500, b"[1,2]"),
+     (200, b"[1,2]"), (500, b'[{"id":[]},{"id":{}}]'), (200, b'["\xff"]'),
+     (500, b'[{"id":1,"result":"\\ud800"},{"id":2}]'), (200, b'[{"id":1,"result":1},{"id":1,"result":2}]')],
+)  # fmt: skip
+def test_a_body_of_any_shape_is_the_nodes_failure_and_not_ours(status: int, body: bytes) -> None:
+    """F30: not even one nested so deep that reading it would end the process."""
+    assert sys.getrecursionlimit() <= 1000
+    with _says(status, body) as url:
+        with pytest.raises(RpcError):
+            transport.batch(url, [("eth_chainId", []), ("eth_blockNumber", [])])
+        with pytest.raises(RpcError):
+            transport.call(url, "eth_chainId", [])
+
+
+@pytest.mark.parametrize("status", [200, 500])
+def test_a_batch_that_comes_in_another_order_is_put_in_ours(status: int) -> None:
+    body = b'[{"id":9,"result":"late"},{"id":3,"error":{"code":1,"message":"a\\u0000b"}}]'
+    with _says(status, body) as url:
+        first, second = transport.batch(url, [("eth_chainId", []), ("eth_blockNumber", [])])
+    assert isinstance(first, NodeError)
+    assert first.message == "a?b", "a column holds no NUL"
+    assert second == "late"
+
+
+@contextmanager
+def _says(status: int, body: bytes) -> Iterator[str]:
+    """A node that gives one answer to everything."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
