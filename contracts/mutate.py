@@ -26,9 +26,18 @@ from contracts.proving.bench import Bench, Change, Verdict
 from contracts.proving.memory import Known, Memory
 
 ESCROW = ("contracts/src/Escrow.sol:Escrow",)
-SLOTS = (*ESCROW, "contracts/test/Fuzz.t.sol:FuzzTest", "contracts/test/FuzzActs.t.sol:FuzzActsTest")
+SLOTS = (
+    *ESCROW,
+    "contracts/test/Fuzz.t.sol:FuzzTest",
+    "contracts/test/FuzzActs.t.sol:FuzzActsTest",
+    "contracts/test/MutantsSlots.t.sol:MutantsSlotsTest",
+)
 GATE = ("contracts/src/OperatorGate.sol:OperatorGate",)
-SEAT = ("contracts/test/Seat.t.sol:SeatTest", "contracts/test/MutantsSeat.t.sol:MutantsSeatTest")
+SEAT = (
+    "contracts/test/Seat.t.sol:SeatTest",
+    "contracts/test/MutantsSeat.t.sol:MutantsSeatTest",
+    "contracts/test/MutantsSeatKeys.t.sol:MutantsSeatKeysTest",
+)
 
 # file: the contracts in it that are mutated, and the code that the tests run which holds them.
 SUBJECTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
