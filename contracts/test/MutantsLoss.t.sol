@@ -4,7 +4,7 @@ pragma solidity 0.8.37;
 import {Base, Plan} from "./Base.sol";
 import {Moody, Plain} from "./HostileTokens.sol";
 import {IEscrow} from "../src/IEscrow.sol";
-import {Relayed} from "../src/Messages.sol";
+import {Relayed, Settlement} from "../src/Messages.sol";
 import {Terms} from "../src/Terms.sol";
 
 /// @notice An operator that does whatever it is told.
@@ -150,6 +150,13 @@ contract MutantsLossTest is Base {
         put(t, 77);
         escrow.rescue(t, address(usdt));
         vm.assertEq(balance(buyer), 77);
+    }
+
+    function test_a_settlement_may_come_before_its_last_second() public {
+        Terms memory t = funded(terms());
+        bytes32 d = settlementDigest(t, HALF, HALF, START + 5);
+        escrow.settle(t, Settlement(HALF, HALF, START + 5), sign(BUYER_KEY, d), sign(SELLER_KEY, d));
+        vm.assertEq(balance(seller), HALF);
     }
 
     function test_a_relayed_payment_lets_nobody_in_meanwhile() public {

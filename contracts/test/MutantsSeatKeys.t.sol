@@ -24,4 +24,14 @@ contract MutantsSeatKeysTest is Base {
         chair.replace();
         vm.assertEq(chair.key(), vm.addr(8));
     }
+
+    function test_whoever_watches_a_seat_sees_a_proposal_that_is_taken_back() public {
+        ArbiterSeat chair = new ArbiterSeat(COLD, vm.addr(7));
+        vm.prank(COLD);
+        chair.propose(vm.addr(8));
+        vm.expectEmit(true, true, true, true, address(chair));
+        emit ArbiterSeat.Withdrawn(vm.addr(8));
+        vm.prank(COLD);
+        chair.withdraw();
+    }
 }
