@@ -224,7 +224,7 @@ RULES: tuple[Rule, ...] = (
          "::test_f37_the_books_refuse_update_delete_and_truncate_in_raw_sql"
          "[TRUNCATE {0} CASCADE-payments_entry]"),
     Rule(38, "what is above the amount is not held, and goes back", "payments/services/deposits.py",
-         "    return min(transfer.amount, max(0, escrow.amount - balances.counted(escrow)))",
+         "    return min(transfer.amount, max(0, escrow.amount - before))",
          "    return transfer.amount",
          "tests/chaos/test_f_machine.py"
          "::test_f38_any_order_of_steps_pays_each_leg_once_and_loses_nothing"),
