@@ -16,7 +16,16 @@ from contracts import calls
 from core import clock, deadlines
 from core.errors import Conflict
 from payments.books import balances
-from payments.models import DECIDING, Deposit, Entry, Journal, Order, PayoutLeg, ProjectionCursor
+from payments.models import (
+    DECIDING,
+    Deposit,
+    Entry,
+    Journal,
+    Order,
+    OrderKind,
+    PayoutLeg,
+    ProjectionCursor,
+)
 from payments.services import clocks, projection
 from tests.chain.fixtures import USDT
 from tests.chain.helpers import ROOT, process_environment
@@ -93,6 +102,9 @@ def test_f10_release_refund_and_ruling_at_once_decide_exactly_once(desk: Desk) -
     escrow = desk.funded(250 * USDT)
     dispute(desk, escrow)
     desk.settle()
+    for click in (release, refund):
+        with pytest.raises(Conflict):
+            click(desk, escrow)
     results = at_once(
         lambda: release(desk, escrow),
         lambda: refund(desk, escrow),
@@ -100,7 +112,7 @@ def test_f10_release_refund_and_ruling_at_once_decide_exactly_once(desk: Desk) -
         lambda: rule(desk, escrow, 150 * USDT, 100 * USDT),
     )
     assert len(refused(results)) == 3
-    assert Order.objects.filter(kind__in=DECIDING).count() == 1
+    assert Order.objects.get(kind__in=DECIDING).kind == OrderKind.RULE
     desk.engine.send()
     for wallet, side in ((BUYER_ADDRESS, "to_seller"), (SELLER_ADDRESS, "to_buyer")):
         nothing = {"to_seller": 0, "to_buyer": 0}
