@@ -5,18 +5,25 @@ values a column has.
 """
 
 from collections.abc import Callable, Collection
-from typing import Any
+from typing import Any, TypeVar
 
 from django.contrib import admin
-from django.contrib.admin.utils import get_fields_from_path
+from django.contrib.admin.utils import get_fields_from_path, unquote
 from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
 from django.db.models import EmailField, Model, QuerySet
 from django.http import HttpRequest
+from django.shortcuts import get_object_or_404
 from django.utils.functional import cached_property
 from unfold.admin import ModelAdmin
 
 MOST_COUNTED = 5_000
+Row = TypeVar("Row", bound=Model)
+
+
+def row_at(model: type[Row], object_id: str, **more: Any) -> Row:
+    """The row that an address of the console names, or `Http404`: the `_` of a key is `_5F` in there."""
+    return get_object_or_404(model, pk=unquote(object_id), **more)
 
 
 class ShortPaginator(Paginator):

@@ -8,7 +8,7 @@ from django.contrib import admin
 from django.core.exceptions import ValidationError
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import render
 from unfold.admin import ModelAdmin
 from unfold.dataclasses import ActionDialog
 from unfold.decorators import action
@@ -18,6 +18,7 @@ from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminI
 
 from accounts.models import User
 from core.actors import Actor
+from core.console import row_at
 from core.errors import DomainError
 from partners.models import ApiKey, Partner, Scope
 from partners.services import accounts, keys
@@ -160,14 +161,14 @@ class ApiKeyAdmin(NeverDeleted):
     @action(description="Roll", dialog=_ROLL, permissions=["change"])
     def roll(self, request: HttpRequest, form: RollForm, object_id: str) -> HttpResponse:
         """Issue the successor and show its secret in the dialog."""
-        key = get_object_or_404(ApiKey, pk=object_id)
+        key = row_at(ApiKey, object_id)
         overlap = timedelta(hours=form.cleaned_data["hours"])
         return self._told(request, lambda: keys.roll(key, overlap=overlap, actor=_staff(request)))
 
     @action(description="Revoke", dialog=_REVOKE, permissions=["change"], variant=ActionVariant.DANGER)
     def revoke(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
         """End the key."""
-        key = get_object_or_404(ApiKey, pk=object_id)
+        key = row_at(ApiKey, object_id)
         return self._told(request, lambda: keys.revoke(key, actor=_staff(request)))
 
     def _told(self, request: HttpRequest, act: Any) -> HttpResponse:

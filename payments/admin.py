@@ -7,7 +7,7 @@ from django import forms
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import render
 from django.urls import reverse
 from unfold.admin import ModelAdmin
 from unfold.dataclasses import ActionDialog
@@ -22,7 +22,7 @@ from unfold.widgets import (
 from accounts.models import User
 from chain.models import Network
 from core.actors import Actor
-from core.console import ReadOnlyAdmin, one_of
+from core.console import ReadOnlyAdmin, one_of, row_at
 from core.errors import DomainError
 from payments.models import (
     Approval,
@@ -210,7 +210,7 @@ class EscrowAdmin(ReadOnlyAdmin):
     @action(description="Place a hold", url_path="hold", dialog=_HOLD, permissions=["operate"])
     def place_hold(self, request: HttpRequest, form: ReasonForm, object_id: str) -> HttpResponse:
         """Stop every payout, for a reason that is written down."""
-        escrow = get_object_or_404(Escrow, pk=object_id)
+        escrow = row_at(Escrow, object_id)
         reason = form.cleaned_data["reason"]
         controls.place_hold(escrow_id=escrow.pk, reason=reason, acting=_operator(request))
         return _told(request, escrow, "The hold is placed: nothing is paid out of this escrow.")
@@ -218,14 +218,14 @@ class EscrowAdmin(ReadOnlyAdmin):
     @action(description="Lift the hold", url_path="lift", dialog=_LIFT, permissions=["operate"])
     def lift_hold(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
         """Let payouts go on."""
-        escrow = get_object_or_404(Escrow, pk=object_id)
+        escrow = row_at(Escrow, object_id)
         controls.lift_hold(escrow_id=escrow.pk, acting=_operator(request))
         return _told(request, escrow, "The hold is lifted.")
 
     @action(description="Unfreeze", url_path="unfreeze", dialog=_UNFREEZE, permissions=["operate"])
     def unfreeze(self, request: HttpRequest, form: ReasonForm, object_id: str) -> HttpResponse:
         """The difference between books and chain is explained."""
-        escrow = get_object_or_404(Escrow, pk=object_id)
+        escrow = row_at(Escrow, object_id)
         reason = form.cleaned_data["reason"]
         try:
             controls.unfreeze(escrow_id=escrow.pk, reason=reason, acting=_operator(request))
@@ -236,7 +236,7 @@ class EscrowAdmin(ReadOnlyAdmin):
     @action(description="Give more time", url_path="time", dialog=_GIVE_TIME, permissions=["operate"])
     def give_time(self, request: HttpRequest, form: TimeForm, object_id: str) -> HttpResponse:
         """After an incident, or where a party could not be reached."""
-        escrow = get_object_or_404(Escrow, pk=object_id)
+        escrow = row_at(Escrow, object_id)
         days, reason = form.cleaned_data["days"], form.cleaned_data["reason"]
         try:
             order = extending.give_time(
@@ -274,7 +274,7 @@ class OrderAdmin(ReadOnlyAdmin):
     @action(description="Try again", url_path="try-again", dialog=_TRY_AGAIN, permissions=["operate"])
     def try_again(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
         """An order that waits for a person gets one more call."""
-        order = get_object_or_404(Order, pk=object_id)
+        order = row_at(Order, object_id)
         try:
             orders.resume(order_id=order.pk, acting=_operator(request))
         except DomainError as error:
@@ -284,7 +284,7 @@ class OrderAdmin(ReadOnlyAdmin):
     @action(description="Give up", url_path="give-up", dialog=_GIVE_UP, permissions=["operate"])
     def give_up(self, request: HttpRequest, form: ReasonForm, object_id: str) -> HttpResponse:
         """An order that no try will bring through ends."""
-        order = get_object_or_404(Order, pk=object_id)
+        order = row_at(Order, object_id)
         reason = form.cleaned_data["reason"]
         try:
             outcomes.give_up(order_id=order.pk, reason=reason, acting=_operator(request))
@@ -323,7 +323,7 @@ class ApprovalAdmin(ReadOnlyAdmin):
     @action(description="Approve", url_path="approve", dialog=_APPROVE, permissions=["approve"])
     def approve(self, request: HttpRequest, form: ApproveForm, object_id: str) -> HttpResponse:
         """The second person's decision; the audit log names them."""
-        approval = get_object_or_404(Approval, pk=object_id)
+        approval = row_at(Approval, object_id)
         signature = bytes.fromhex(form.cleaned_data["signature"].removeprefix("0x"))
         try:
             approving.approve(
@@ -412,7 +412,7 @@ class KillSwitchAdmin(ModelAdmin):
     @action(description="Let it pay", url_path="start", dialog=_START_TOKEN, permissions=["operate"])
     def start_token(self, request: HttpRequest, form: ReasonForm, object_id: str) -> HttpResponse:
         """A person knows why the books of a token differed, or that it concerns no other vault."""
-        switch = get_object_or_404(KillSwitch, pk=object_id, token__isnull=False)
+        switch = row_at(KillSwitch, object_id, token__isnull=False)
         controls.set_switch(
             network=switch.network,
             kind=switch.kind,
@@ -429,6 +429,8 @@ class IncidentAdmin(ReadOnlyAdmin):
     """Clocks that stand still, for a reason that everybody reads; both ends are in the audit log."""
 
     list_display = ("opened_at", "scope", "reason", "opened_by", "ended_at", "ended_by", "settled_at")
+    fields = ("id", *list_display)
+    readonly_fields = fields
     list_select_related = ("network",)
     ordering = ("-opened_at",)
     actions_list = ("open_incident",)
@@ -451,7 +453,7 @@ class IncidentAdmin(ReadOnlyAdmin):
     @action(description="End it", url_path="end", dialog=_END_INCIDENT, permissions=["operate"])
     def end_incident(self, request: HttpRequest, form: ReasonForm, object_id: str) -> HttpResponse:
         """The clocks go on; the time is given back."""
-        incident = get_object_or_404(Incident, pk=object_id)
+        incident = row_at(Incident, object_id)
         reason = form.cleaned_data["reason"]
         try:
             incidents.end_incident(incident_id=incident.pk, reason=reason, acting=_operator(request))

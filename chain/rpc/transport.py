@@ -121,8 +121,8 @@ def _body_of(error: requests.HTTPError) -> Any:
     """Some nodes send JSON-RPC errors with an HTTP error; anything else is unreachable."""
     status = error.response.status_code if error.response is not None else 0
     try:
-        given = error.response is not None and status not in (429, 503)
-        body = _Provider.decode_rpc_response(error.response.content) if given else None
+        content = error.response.content if error.response is not None and status not in (429, 503) else b""
+        body = _Provider.decode_rpc_response(content)
     except ValueError:
         body = None
     if not isinstance(body, dict | list) or (isinstance(body, dict) and "error" not in body):

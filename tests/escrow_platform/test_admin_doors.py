@@ -7,6 +7,7 @@ from urllib.parse import quote
 import pytest
 from allauth.mfa.models import Authenticator
 from django.contrib import admin
+from django.contrib.admin.utils import quote as in_address
 from django.test import Client
 
 from accounts.models import User
@@ -190,7 +191,7 @@ def test_bytes_for_the_chain_are_on_no_page() -> None:
 
 
 def _hold(escrow: Escrow, verb: str) -> str:  # noqa: F811
-    return f"/admin/payments/escrow/{escrow.pk}/{verb}/"
+    return f"/admin/payments/escrow/{in_address(escrow.pk)}/{verb}/"
 
 
 def test_a_hold_is_placed_with_a_reason_and_lifted_but_never_by_a_link(

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 
 import pytest
+from django.contrib.admin.utils import quote
 from django.db import Error, transaction
 from django.test import Client
 
@@ -43,7 +44,7 @@ def test_a_new_key_is_shown_once_and_works(operator: Client, partner: Partner) -
     secret = _secret(response.content.decode())
     key = keys.find_usable(secret)
     assert key is not None and key.scopes == ["read", "deals"] and key.ip_allow_list == ["192.0.2.0/24"]
-    page = operator.get(f"/admin/partners/apikey/{key.pk}/change/")
+    page = operator.get(f"/admin/partners/apikey/{quote(key.pk)}/change/")
     assert secret not in page.content.decode() and page.status_code == 200
     assert AuditEntry.objects.filter(action="api_key.created", subject_id=key.pk).exists()
 
@@ -89,19 +90,19 @@ def test_a_partner_is_made_renamed_and_switched_off(
 
 
 def test_nothing_of_a_partner_can_be_deleted(operator: Client, issued: IssuedKey) -> None:
-    assert operator.post(f"/admin/partners/apikey/{issued.key.pk}/delete/").status_code == 403
+    assert operator.post(f"/admin/partners/apikey/{quote(issued.key.pk)}/delete/").status_code == 403
     assert operator.post(f"/admin/partners/partner/{issued.key.partner_id}/delete/").status_code == 403
 
 
 def _dialog(operator: Client, issued: IssuedKey, verb: str) -> str:
-    page = operator.get(f"/admin/partners/apikey/{issued.key.pk}/change/").content.decode()
-    found = re.search(rf'"(/admin/partners/apikey/{issued.key.pk}/[^"]*{verb}[^"]*)"', page)
+    page = operator.get(f"/admin/partners/apikey/{quote(issued.key.pk)}/change/").content.decode()
+    found = re.search(rf'"(/admin/partners/apikey/{quote(issued.key.pk)}/[^"]*{verb}[^"]*)"', page)
     assert found, "the page offers the action"
     return found.group(1)
 
 
 def test_only_label_and_allow_list_of_a_key_change(operator: Client, issued: IssuedKey) -> None:
-    address = f"/admin/partners/apikey/{issued.key.pk}/change/"
+    address = f"/admin/partners/apikey/{quote(issued.key.pk)}/change/"
     form = {"label": "till", "ip_allow_list": "192.0.2.0/24", "scopes": ["read"], "livemode": "on"}
     assert operator.post(address, form).status_code == 302
     key = ApiKey.objects.get()

@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.contrib.admin.utils import quote
 from django.contrib.auth.models import Permission
 from django.test import Client
 from eth_account import Account
@@ -344,7 +345,7 @@ def test_in_the_console_only_an_approver_sees_and_gives_approvals(capped: Desk) 
     escrow = capped.funded(250 * USDT)
     release(capped, escrow)
     capped.settle()
-    address = f"/admin/payments/approval/{waiting(escrow).pk}/"
+    address = f"/admin/payments/approval/{quote(waiting(escrow).pk)}/"
     form = {"_form_submitted": "on", "typed_amount": "250.00", "signature": ""}
     olga = approver()
     client = Client()

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from django.contrib.admin.utils import quote
 from django.contrib.auth.models import Permission
 from django.test import Client
 
@@ -188,7 +189,7 @@ def test_an_operator_stops_the_clocks_of_a_network_or_of_all_and_lets_them_go_on
     assert (everywhere.network, one.network, one.opened_by) == (None, network, "operator")
     listed = text(client, "/admin/payments/incident/")
     assert "all networks" in listed and "/admin/payments/incident/open/" in listed
-    address = f"/admin/payments/incident/{one.pk}/"
+    address = f"/admin/payments/incident/{quote(one.pk)}/"
     assert f"{address}end/" in text(client, f"{address}change/")
     client.get(f"{address}end/")
     client.post(f"{address}end/", FORM | {"reason": ""})
@@ -204,7 +205,7 @@ def test_an_operator_stops_the_clocks_of_a_network_or_of_all_and_lets_them_go_on
 @pytest.mark.parametrize("verb", ["open", "end"])
 def test_nobody_else_does_either(desk: Desk, clients: Clients, people: stage.Cast, verb: str) -> None:
     incident = begin(desk)
-    address = "/admin/payments/incident/" + (f"{incident.pk}/end/" if verb == "end" else "open/")
+    address = "/admin/payments/incident/" + (f"{quote(incident.pk)}/end/" if verb == "end" else "open/")
     form = FORM | {"reason": "why not", "network": ""}
     for client in (clients.stranger, clients.buyer, clients.anonymous):
         for answer in (client.get(address), client.post(address, form)):

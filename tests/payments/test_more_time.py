@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 
 import pytest
+from django.contrib.admin.utils import quote
 from django.test import Client
 
 from accounts.models import User
@@ -226,7 +227,7 @@ def test_an_extension_that_a_dispute_overtakes_is_not_sent(desk: Desk) -> None:
 def test_an_operator_gives_time_in_the_console(desk: Desk, client: Client) -> None:
     escrow = desk.funded(250 * USDT)
     client.force_login(User.objects.create_superuser(email="op@example.com", password="a long password"))
-    address = f"/admin/payments/escrow/{escrow.pk}/time/"
+    address = f"/admin/payments/escrow/{quote(escrow.pk)}/time/"
     client.post(address, {"_form_submitted": "on", "days": "20", "reason": "an outage"})
     client.post(address, {"_form_submitted": "on", "days": "2", "reason": " "})
     assert not escrow.orders.exists()

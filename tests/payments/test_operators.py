@@ -1,6 +1,7 @@
 """What only a person can end: an order that calls for one, and an escrow that was frozen."""
 
 import pytest
+from django.contrib.admin.utils import quote
 from django.test import Client
 
 from accounts.models import User
@@ -35,7 +36,7 @@ def waiting(people: stage.Cast, escrow: Escrow) -> Order:  # noqa: F811
 
 
 def _address(row: Escrow | Order, verb: str) -> str:
-    return f"/admin/payments/{row._meta.model_name}/{row.pk}/{verb}/"
+    return f"/admin/payments/{row._meta.model_name}/{quote(row.pk)}/{verb}/"
 
 
 def test_an_order_is_tried_again_by_a_post_and_written_down(operator: Client, waiting: Order) -> None:
