@@ -26,11 +26,19 @@ OF_ACCOUNT = (BLACKLISTED, CLEARED, DESTROYED)
 OF_TOKEN = (PAUSE, UNPAUSE, DEPRECATE, PARAMS)
 
 
+def is_transfer(log: Log) -> bool:
+    """Whether this is an ERC-20 Transfer."""
+    return len(log.topics) == 3 and log.topics[0] == TRANSFER and len(log.data) == 66
+
+
 def parties(log: Log) -> tuple[str, str] | None:
     """Source and recipient of a Transfer, in lower case; None if this is no ERC-20 Transfer."""
-    if log.topic0 != TRANSFER or len(log.topics) != 3 or len(log.data) != 66:
-        return None
-    return "0x" + log.topics[1][-40:], "0x" + log.topics[2][-40:]
+    return (unpadded(log.topics[1]), unpadded(log.topics[2])) if is_transfer(log) else None
+
+
+def unpadded(word: str) -> str:
+    """The address in a topic, in lower case."""
+    return "0x" + word[-40:]
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,17 +98,20 @@ def _attach_headers(rpc: Rpc, read: RangeRead, logs: Iterable[Log], known: dict[
 def match(network: Network, tokens: list[Token], logs: Sequence[Log]) -> list[Observed]:
     """The logs that concern us, without ordinals yet. What strangers do is dropped in memory, as it came."""
     by_address = {token.address: token for token in tokens}
-    sides = [events.parties(log) if log.address in by_address else None for log in logs]
-    named = {name for pair in sides if pair for name in pair}
-    others = (log for log, pair in zip(logs, sides, strict=True) if pair is None)
-    named |= {account.lower() for log in others if (account := events.account_of(log))}
-    found = map(checksummed, watchset.candidates(network, named))
+    transfers = [log.address in by_address and events.is_transfer(log) for log in logs]
+    # A party is named by a topic: most stand in many logs, and few are ours.
+    words = {word for log, is_one in zip(logs, transfers, strict=True) if is_one for word in log.topics[1:]}
+    named = {word: events.unpadded(word) for word in words}
+    others = (log for log, is_one in zip(logs, transfers, strict=True) if not is_one)
+    accounts = {account.lower() for log in others if (account := events.account_of(log))}
+    found = map(checksummed, watchset.candidates(network, accounts.union(named.values())))
     keys = {address.lower(): key for address, key in watched_keys(network, found).items()}
+    ours = {word for word, address in named.items() if address in keys}
     matched = []
-    for log, pair in zip(logs, sides, strict=True):
-        if pair and pair[0] not in keys and pair[1] not in keys:
+    for log, is_one in zip(logs, transfers, strict=True):
+        if is_one and ours.isdisjoint(log.topics):
             continue
-        entry = _observed(log, by_address.get(log.address), pair, keys)
+        entry = _observed(log, by_address.get(log.address), events.parties(log) if is_one else None, keys)
         if _concerns(entry):
             matched.append(entry)
     return matched

@@ -222,11 +222,9 @@ def _plain_logs(entries: list[Any]) -> list[Log] | None:
         return None
     words = [topic for wire in wires for topic in wire.topics]
     words += {wire.block_hash for wire in wires} | {wire.transaction_hash for wire in wires}
-    data = [wire.data for wire in wires]
     if (
-        any(len(word) != 66 for word in words)
-        or any(len(text) % 2 for text in data)
-        or not _is_lower_hexadecimal(words + data)
+        not _are_hashes(words)
+        or not _are_bytes([wire.data for wire in wires])
         or any(wire.removed or len(wire.topics) > 4 for wire in wires)
     ):
         return None
@@ -247,10 +245,23 @@ def _plain_logs(entries: list[Any]) -> list[Log] | None:
     ]
 
 
-def _is_lower_hexadecimal(texts: list[str]) -> bool:
-    """Whether each is 0x and digits: every text begins with the one x it has, and nothing else is left."""
-    left = "".join(texts).encode("ascii", "replace").translate(None, _DIGITS)
-    return left == b"x" * len(texts) and all(text.startswith("0x") for text in texts)
+def _are_hashes(texts: list[str]) -> bool:
+    """Whether each is 32 bytes in small letters: of one length, so each has its `0x` at the same place."""
+    joined, count = "".join(texts), len(texts)
+    one_length = set(map(len, texts)) <= {66}
+    prefixed = joined[::66] == "0" * count and joined[1::66] == "x" * count
+    return one_length and prefixed and _left_of(joined) == b"x" * count
+
+
+def _are_bytes(texts: list[str]) -> bool:
+    """Whether each is 0x and whole bytes in small letters: it begins with the one x that it has."""
+    whole = all(text.startswith("0x") and not len(text) % 2 for text in texts)
+    return whole and _left_of("".join(texts)) == b"x" * len(texts)
+
+
+def _left_of(text: str) -> bytes:
+    """All but the hexadecimal digits."""
+    return text.encode("ascii", "replace").translate(None, _DIGITS)
 
 
 def one_hash_per_block(logs: Iterable[Log]) -> dict[int, str]:
