@@ -48,9 +48,9 @@ def _notes(cases: list[dict[str, Any]]) -> list[str]:
             for what in profiles[0]
         ),
         "",
-        "Of a stranger's log the floor stores six columns; the product checks every field and forgets it. For "
-        "a log of ours it asks for header, receipt and balance, and writes block, transfer, inclusion and final "
-        "event, through the models.",
+        "Of a stranger's log the floor stores six columns; the product checks every field and forgets it. "
+        "For a log of ours it asks for header, receipt and balance, and writes block, transfer, inclusion "
+        "and final event, through the models.",
         "",
     ]
 
