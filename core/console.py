@@ -12,7 +12,7 @@ from django.contrib.admin.utils import get_fields_from_path, unquote
 from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
 from django.db.models import EmailField, Model, QuerySet
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest
 from django.shortcuts import get_object_or_404
 from django.utils.functional import cached_property
 from unfold.admin import ModelAdmin
@@ -23,7 +23,13 @@ Row = TypeVar("Row", bound=Model)
 
 def row_at(model: type[Row], object_id: str, **more: Any) -> Row:
     """The row that an address of the console names, or `Http404`: the `_` of a key is `_5F` in there."""
-    return get_object_or_404(model, pk=unquote(object_id), **more)
+    key = unquote(object_id)
+    if not key.isprintable():
+        raise Http404
+    try:
+        return get_object_or_404(model, pk=key, **more)
+    except (ValueError, ValidationError):
+        raise Http404 from None  # no key of this model looks like that
 
 
 class ShortPaginator(Paginator):

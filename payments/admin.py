@@ -5,6 +5,7 @@ from typing import Any, cast
 
 from django import forms
 from django.contrib import admin
+from django.contrib.admin.utils import quote
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -157,7 +158,7 @@ def _told(
 ) -> HttpResponse:
     """What came of it, inside the dialog."""
     what = row._meta.verbose_name
-    back = reverse(f"admin:payments_{row._meta.model_name}_change", args=[row.pk])
+    back = reverse(f"admin:payments_{row._meta.model_name}_change", args=[quote(row.pk)])
     return render(request, "payments/admin/dialog_done.html", {"done": done, "what": what, "back": back})
 
 

@@ -9,7 +9,7 @@ from chain.indexer import events
 from chain.indexer.reading import RangeRead, read_named
 from chain.indexer.store import touched_at
 from chain.models import ContractLog, Token, TokenTransfer
-from chain.rpc.answers import hexadecimal
+from chain.rpc.answers import word
 from chain.rpc.client import Rpc
 from chain.rpc.errors import NodeError, RpcError, Unreachable
 from chain.services.alarms import raise_alarm
@@ -84,7 +84,7 @@ def balances(rpc: Rpc, pairs: list[Pair], number: int) -> dict[Pair, int]:
         elif isinstance(answer, RpcError):
             raise Unreachable("a balance")
         else:
-            found[pair] = int(hexadecimal(answer, "balance") or "0x0", 16)
+            found[pair] = word(answer, "balance")
     return found
 
 

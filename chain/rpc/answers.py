@@ -28,6 +28,22 @@ def quantity(value: Any, what: str) -> int:
     return int(value, 16)
 
 
+def count(value: Any, what: str) -> int:
+    """A quantity that a column holds: of blocks, or of gas. No chain has more."""
+    found = quantity(value, what)
+    if found >= 2**63:
+        raise BadAnswer(f"{what} beyond any chain")
+    return found
+
+
+def word(value: Any, what: str) -> int:
+    """The number that a view returns: 32 bytes, or nothing where there is no code."""
+    text = hexadecimal(value, what)
+    if len(text) not in (2, 66):
+        raise BadAnswer(f"{what} is no number")
+    return int(text, 16) if len(text) > 2 else 0
+
+
 def hexadecimal(value: Any, what: str) -> str:
     """0x and whole bytes, lower case."""
     text = value.lower() if isinstance(value, str) else ""
@@ -79,7 +95,7 @@ class Header:
         fields = an_object(raw, "block")
         fee = fields.get("baseFeePerGas")
         return cls(
-            number=quantity(fields.get("number"), "block number"),
+            number=count(fields.get("number"), "block number"),
             hash=hash32(fields.get("hash"), "block hash"),
             parent_hash=hash32(fields.get("parentHash"), "parent hash"),
             timestamp=instant(fields.get("timestamp"), "timestamp"),
@@ -146,10 +162,10 @@ class Receipt:
         fields = an_object(raw, "receipt")
         receipt = cls(
             tx_hash=hash32(fields.get("transactionHash"), "receipt transaction"),
-            block_number=quantity(fields.get("blockNumber"), "receipt block"),
+            block_number=count(fields.get("blockNumber"), "receipt block"),
             block_hash=hash32(fields.get("blockHash"), "receipt block hash"),
             ok=_status(fields),
-            gas_used=quantity(fields.get("gasUsed"), "gas used"),
+            gas_used=count(fields.get("gasUsed"), "gas used"),
             gas_price=quantity(fields.get("effectiveGasPrice", "0x0"), "gas price"),
             logs=tuple(sorted(_each_log(fields.get("logs")), key=attrgetter("index"))),
         )
@@ -271,6 +287,14 @@ def one_hash_per_block(logs: Iterable[Log]) -> dict[int, str]:
         if hashes.setdefault(log.block_number, log.block_hash) != log.block_hash:
             raise BadAnswer("two hashes for one block")
     return hashes
+
+
+def decoded(raw: bytes | str) -> Any:
+    """The JSON in it; `ValueError` if there is none, or none that anybody would write."""
+    try:
+        return msgspec.json.decode(raw)
+    except RecursionError:
+        raise ValueError("JSON nested without end") from None
 
 
 def an_object(raw: Any, what: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 from websockets.exceptions import WebSocketException
 from websockets.sync.client import ClientConnection, connect
 
-from chain.rpc.answers import an_object, quantity
+from chain.rpc.answers import an_object, decoded, quantity
 from chain.rpc.errors import BadAnswer, Unreachable, WrongChain, from_node
 from core.netguard import assert_no_transaction
 
@@ -67,7 +67,7 @@ def _notices(
 
 def _message(socket: ClientConnection, timeout: float) -> dict[str, Any] | None:
     try:
-        return an_object(json.loads(socket.recv(timeout=timeout)), "message")
+        return an_object(decoded(socket.recv(timeout=timeout)), "message")
     except TimeoutError:
         return None
     except ValueError:

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import threading
 from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
@@ -12,6 +13,7 @@ from eth_typing import URI
 from web3 import HTTPProvider
 from web3.types import RPCEndpoint
 
+from chain.rpc.answers import decoded
 from chain.rpc.errors import BadAnswer, RpcError, Unreachable, from_node
 from core.netguard import assert_no_transaction
 
@@ -31,16 +33,29 @@ def redacted(url: str) -> str:
     return f"{parts.scheme}://{host}"
 
 
+class _Asked(threading.local):
+    """The identities of what this thread has just asked."""
+
+    def __init__(self) -> None:
+        self.identities: list[int] = []
+
+
+_asked = _Asked()
+
+
 class _Provider(HTTPProvider):
-    """Reads answers with msgspec: a back-fill is mostly reading."""
+    """Reads answers with msgspec, for a back-fill is mostly reading, and remembers what it asked."""
+
+    def encode_rpc_request(self, method: RPCEndpoint, params: Any) -> bytes:
+        """One request, with an identity of its own."""
+        identity = next(self.request_counter)
+        _asked.identities.append(identity)
+        return msgspec.json.encode({"jsonrpc": "2.0", "id": identity, "method": method, "params": params})
 
     @staticmethod
     def decode_rpc_response(raw_response: bytes) -> Any:
         """The JSON in it; `ValueError` if it is none."""
-        try:
-            return msgspec.json.decode(raw_response)
-        except RecursionError:
-            raise ValueError("JSON nested without end") from None
+        return decoded(raw_response)
 
 
 @lru_cache(maxsize=64)
@@ -61,6 +76,7 @@ def provider(url: str) -> HTTPProvider:
 def call(url: str, method: str, params: list[Any]) -> Any:
     """The result of one request. Raises an `RpcError`; never inside a database transaction."""
     assert_no_transaction(f"{method} on the chain")
+    _asked.identities = []
     try:
         answer = provider(url).make_request(RPCEndpoint(method), params)
     except requests.HTTPError as error:
@@ -69,7 +85,10 @@ def call(url: str, method: str, params: list[Any]) -> Any:
         raise _unreachable(error) from None
     except ValueError:
         raise BadAnswer("not JSON") from None
-    return _result(method, answer)
+    result = _result(method, answer)
+    if list(_by_identity([answer])) != _asked.identities:
+        raise BadAnswer("an answer to another request")
+    return result
 
 
 def batch(url: str, requests_: list[Request]) -> list[Any]:
@@ -85,6 +104,7 @@ def batch(url: str, requests_: list[Request]) -> list[Any]:
 
 def _batch(url: str, asked: list[Request]) -> list[Any]:
     assert_no_transaction("a batch on the chain")
+    _asked.identities = []
     try:
         answers: Any = provider(url).make_batch_request(
             [(RPCEndpoint(method), params) for method, params in asked]
@@ -98,19 +118,19 @@ def _batch(url: str, asked: list[Request]) -> list[Any]:
     if not isinstance(answers, list):
         _result("batch", answers)
         raise BadAnswer("a batch was answered with one answer")
-    in_order = _by_identity(answers)
-    if not len(answers) == len(in_order) == len(asked):
+    given = _by_identity(answers)
+    if len(answers) != len(asked) or given.keys() != set(_asked.identities):
         raise BadAnswer("answers of a batch are missing")
-    return [_result_or_error(method, answer) for (method, _), answer in zip(asked, in_order, strict=True)]
+    # A node may answer in any order.
+    in_order = zip(asked, _asked.identities, strict=True)
+    return [_result_or_error(method, given[identity]) for (method, _), identity in in_order]
 
 
-def _by_identity(answers: list[Any]) -> list[Any]:
-    """As they were asked for: a node may answer a batch in any order. Of one identity only one."""
+def _by_identity(answers: list[Any]) -> dict[int, Any]:
     try:
-        placed = {int(answer["id"]): answer for answer in answers}
-    except (TypeError, KeyError, ValueError):
-        raise BadAnswer("not a JSON-RPC batch") from None
-    return [placed[identity] for identity in sorted(placed)]
+        return {int(answer["id"]): answer for answer in answers}
+    except (TypeError, KeyError, ValueError, OverflowError):
+        raise BadAnswer("an answer without its request's id") from None
 
 
 def _unreachable(error: Exception) -> Unreachable:

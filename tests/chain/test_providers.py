@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
+from websockets.sync.server import ServerConnection, serve
 
 from chain import selectors
 from chain.indexer import quorum
 from chain.models import Breaker, Network, Provider, ScanCoverage, ScanCursor
 from chain.rpc import health, pool, subscription
-from chain.rpc.errors import AllProvidersFailed, Unreachable, WrongChain
+from chain.rpc.errors import AllProvidersFailed, RpcError, Unreachable, WrongChain
 from chain.services import breaker, heads, indexer, providers
 from chain.services.sweep import sweep
 from chain.tasks import index
@@ -259,6 +260,21 @@ def test_a_subscription_of_another_chain_or_of_a_silent_node_is_refused(engine: 
         next(subscription.heads(url, engine.network.chain_id, 0.6, stop))
     with pytest.raises(Unreachable):
         next(subscription.heads("ws://127.0.0.1:1/", engine.network.chain_id, 1, stop))
+
+
+@pytest.mark.parametrize("said", ["[" * 200_000, '{"a":' * 40_000, "[1]", "x", b"\xff"])
+def test_a_message_of_any_shape_is_the_nodes_failure_and_not_ours(said: str | bytes) -> None:
+    def speak(socket: ServerConnection) -> None:
+        socket.recv()
+        socket.send(said)
+        time.sleep(0.2)
+
+    with serve(speak, "127.0.0.1", 0) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"ws://127.0.0.1:{server.socket.getsockname()[1]}"
+        with pytest.raises(RpcError):
+            next(subscription.heads(url, 1, 1, threading.Event()))
+        server.shutdown()
 
 
 def test_without_a_subscription_heads_are_polled_at_the_block_time(engine: Engine) -> None:

@@ -1,8 +1,9 @@
 """The client: no retries, no middleware, nothing believed unchecked, no network inside a transaction."""
 
+import json
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -283,7 +284,10 @@ def test_a_body_of_any_shape_is_the_nodes_failure_and_not_ours(status: int, body
 
 @pytest.mark.parametrize("status", [200, 500])
 def test_a_batch_that_comes_in_another_order_is_put_in_ours(status: int) -> None:
-    body = b'[{"id":9,"result":"late"},{"id":3,"error":{"code":1,"message":"a\\u0000b"}}]'
+    def body(first: int, second: int) -> bytes:
+        error = {"code": 1, "message": "a\0b"}
+        return json.dumps([{"id": second, "result": "late"}, {"id": first, "error": error}]).encode()
+
     with _says(status, body) as url:
         first, second = transport.batch(url, [("eth_chainId", []), ("eth_blockNumber", [])])
     assert isinstance(first, NodeError)
@@ -291,17 +295,48 @@ def test_a_batch_that_comes_in_another_order_is_put_in_ours(status: int) -> None
     assert second == "late"
 
 
+@pytest.mark.parametrize("shift", [1, -1])
+def test_an_answer_to_another_request_is_none(shift: int) -> None:
+    def body(*asked: int) -> bytes:
+        answers = [{"id": identity + shift, "result": "0x1"} for identity in asked]
+        return json.dumps(answers if len(asked) > 1 else answers[0]).encode()
+
+    with _says(200, body) as url:
+        with pytest.raises(BadAnswer):
+            transport.batch(url, [("eth_chainId", []), ("eth_blockNumber", [])])
+        with pytest.raises(BadAnswer):
+            transport.call(url, "eth_chainId", [])
+
+
+@pytest.mark.parametrize("value", ["0x1", "0x" + "0" * 62, "0x" + "0" * 66, None, 5])
+def test_what_a_view_returns_is_one_number_or_nothing(value: object) -> None:
+    assert answers.word("0x", "it") == 0, "there is no code"
+    assert answers.word("0x" + "f" * 64, "it") == 2**256 - 1
+    with pytest.raises(BadAnswer):
+        answers.word(value, "it")
+
+
+@pytest.mark.parametrize("field", ["blockNumber", "gasUsed"])
+def test_a_receipt_of_no_possible_chain_is_a_bad_answer(field: str) -> None:
+    raw = {**_receipt([]), field: hex(2**63 - 1)}
+    assert Receipt.read(raw, HASH)
+    with pytest.raises(BadAnswer):
+        Receipt.read({**raw, field: hex(2**63)}, HASH)
+
+
 @contextmanager
-def _says(status: int, body: bytes) -> Iterator[str]:
-    """A node that gives one answer to everything."""
+def _says(status: int, body: bytes | Callable[..., bytes]) -> Iterator[str]:
+    """A node that gives one answer to everything, or one made from the identities of the requests."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            self.rfile.read(int(self.headers["Content-Length"]))
+            asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            requests = asked if isinstance(asked, list) else [asked]
+            told = body if isinstance(body, bytes) else body(*(request["id"] for request in requests))
             self.send_response(status)
-            self.send_header("Content-Length", str(len(body)))
+            self.send_header("Content-Length", str(len(told)))
             self.end_headers()
-            self.wfile.write(body)
+            self.wfile.write(told)
 
         def log_message(self, *_: Any) -> None:
             pass

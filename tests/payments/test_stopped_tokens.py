@@ -260,8 +260,9 @@ def test_an_operator_starts_a_token_with_a_reason_and_by_no_other_way(desk: Desk
     client.post("/admin/payments/killswitch/add/", made | {"kind": "release", "stopped": "on"})
     plain = KillSwitch.objects.get(kind="release")
     assert plain.stopped
-    other = f"/admin/payments/killswitch/{plain.pk}/start/"
-    assert client.post(other, form | {"reason": "x"}).status_code == 404
+    for other in (plain.pk, "abc", "1_2F", "%00"):
+        address = f"/admin/payments/killswitch/{other}/start/"
+        assert client.post(address, form | {"reason": "x"}).status_code == 404
 
 
 def test_nobody_else_starts_a_token(desk: Desk, clients: Clients, people: stage.Cast) -> None:
