@@ -154,17 +154,20 @@ class Campaign:
         return hashlib.sha256(json.dumps([job.mutant, job.targets], sort_keys=True).encode()).hexdigest()[:24]
 
     def run(self, workers: int) -> None:
-        """Judges what is not judged yet: by the tests, then survivors by the invariants.
+        """Asks for the canary, then judges what is open: by the tests, then survivors by the invariants.
 
         The first problem of a worker ends all and is raised.
         """
-        done = len(self._known) == len(self.todo) and not self._unsure()
-        if done or time.monotonic() >= self._end:
+        if time.monotonic() >= self._end:
             return
-        benches = [Bench() for _ in range(workers)]
+        done = len(self._known) == len(self.todo) and not self._unsure()
+        benches = [Bench() for _ in range(1 if done else workers)]
         try:
             benches[0].build()
             canary(benches[0])
+            sys.stdout.write("The canary was caught.\n")
+            if done:
+                return
             for bench in benches[1:]:
                 bench.copy_build(benches[0])
             self._fill()
