@@ -37,11 +37,11 @@ def count(value: Any, what: str) -> int:
 
 
 def word(value: Any, what: str) -> int:
-    """The number that a view returns: 32 bytes, or nothing where there is no code."""
+    """The number that a view returns: 32 bytes. No bytes are no zero: a node without the state says so."""
     text = hexadecimal(value, what)
-    if len(text) not in (2, 66):
+    if len(text) != 66:
         raise BadAnswer(f"{what} is no number")
-    return int(text, 16) if len(text) > 2 else 0
+    return int(text, 16)
 
 
 def hexadecimal(value: Any, what: str) -> str:

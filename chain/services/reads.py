@@ -1,11 +1,10 @@
 """Reads of contract state at a named block, for comparisons and displays. Never inside a transaction."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from chain.models import FinalEvent, Network
 from chain.rpc import pool
-from chain.rpc.answers import hexadecimal
+from chain.rpc.answers import word
 from chain.rpc.client import Rpc
 from chain.rpc.transport import Request
 from chain.selectors import final_head
@@ -28,7 +27,7 @@ def token_balances(network: Network, pairs: Sequence[tuple[str, str]], block_has
     """Balances in base units of (token, holder) pairs, in their order, at one block (EIP-1898)."""
 
     def read(rpc: Rpc) -> list[int]:
-        return [_units(answer) for answer in rpc.batch([_asked(*pair, block_hash) for pair in pairs])]
+        return [word(found, "balance") for found in rpc.batch([_asked(*pair, block_hash) for pair in pairs])]
 
     return pool.read(network, read) if pairs else []
 
@@ -36,7 +35,3 @@ def token_balances(network: Network, pairs: Sequence[tuple[str, str]], block_has
 def _asked(token: str, holder: str, block_hash: str) -> Request:
     request = {"to": token, "data": "0x" + views.balance_of(holder).hex()}
     return "eth_call", [request, {"blockHash": block_hash}]
-
-
-def _units(answer: Any) -> int:
-    return views.decode_int(bytes.fromhex(hexadecimal(answer, "balance")[2:]))

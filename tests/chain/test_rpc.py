@@ -295,10 +295,11 @@ def test_a_batch_that_comes_in_another_order_is_put_in_ours(status: int) -> None
     assert second == "late"
 
 
+@pytest.mark.parametrize("said", [{"result": "0x1"}, {"error": {"code": 3, "message": "execution reverted"}}])
 @pytest.mark.parametrize("shift", [1, -1])
-def test_an_answer_to_another_request_is_none(shift: int) -> None:
+def test_an_answer_to_another_request_is_none(shift: int, said: dict[str, Any]) -> None:
     def body(*asked: int) -> bytes:
-        answers = [{"id": identity + shift, "result": "0x1"} for identity in asked]
+        answers = [{"id": identity + shift, **said} for identity in asked]
         return json.dumps(answers if len(asked) > 1 else answers[0]).encode()
 
     with _says(200, body) as url:
@@ -308,9 +309,14 @@ def test_an_answer_to_another_request_is_none(shift: int) -> None:
             transport.call(url, "eth_chainId", [])
 
 
-@pytest.mark.parametrize("value", ["0x1", "0x" + "0" * 62, "0x" + "0" * 66, None, 5])
-def test_what_a_view_returns_is_one_number_or_nothing(value: object) -> None:
-    assert answers.word("0x", "it") == 0, "there is no code"
+def test_a_node_that_could_not_read_a_request_names_none() -> None:
+    said = b'{"id":null,"error":{"code":-32700,"message":"parse error"}}'
+    with _says(400, said) as url, pytest.raises(NodeError):
+        transport.call(url, "eth_chainId", [])
+
+
+@pytest.mark.parametrize("value", ["0x", "0x1", "0x" + "0" * 62, "0x" + "0" * 66, None, 5])
+def test_what_a_view_returns_is_one_number(value: object) -> None:
     assert answers.word("0x" + "f" * 64, "it") == 2**256 - 1
     with pytest.raises(BadAnswer):
         answers.word(value, "it")
