@@ -2,12 +2,14 @@
 
 import threading
 import time
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
+from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import ServerConnection, serve
 
 from chain import selectors
@@ -267,7 +269,8 @@ def test_a_message_of_any_shape_is_the_nodes_failure_and_not_ours(said: str | by
     def speak(socket: ServerConnection) -> None:
         socket.recv()
         socket.send(said)
-        time.sleep(0.2)
+        with suppress(ConnectionClosed):
+            socket.recv()  # until the other side hangs up
 
     with serve(speak, "127.0.0.1", 0) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
