@@ -1,6 +1,6 @@
 """People, for operators: rights by group; passwords are never shown or typed here."""
 
-from typing import Any
+from typing import Any, cast
 
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
@@ -12,6 +12,7 @@ from django.forms import ModelForm
 from django.http import HttpRequest
 
 from accounts.models import User
+from accounts.services import access
 from core import audit
 from core.console import NoSideLookups, ReadOnlyAdmin
 
@@ -49,6 +50,14 @@ class UserAdmin(NoSideLookups):
 
     def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return bool(getattr(request.user, "is_superuser", False))
+
+    @transaction.atomic
+    def save_model(self, request: HttpRequest, obj: User, form: ModelForm, change: bool) -> None:
+        """Switching off and on belongs to the service, which tells others."""
+        obj.save(update_fields=[name for name in form.changed_data if name == "is_staff"])
+        if "is_active" in form.changed_data:
+            switch = access.enable if obj.is_active else access.disable
+            switch(obj.pk, cast(User, request.user))
 
     @transaction.atomic
     def save_related(self, request: HttpRequest, form: ModelForm, formsets: Any, change: bool) -> None:

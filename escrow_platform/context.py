@@ -12,4 +12,9 @@ from payments.services import incidents
 def site(request: HttpRequest) -> dict[str, Any]:
     """`standing` is read only where a template asks: incidents that stop clocks, one query."""
     standing = SimpleLazyObject(incidents.open_now)
-    return {"site_url": settings.SITE_URL, "demo": settings.DEMO, "standing": standing}
+    return {
+        "site_url": settings.SITE_URL,
+        "support_email": settings.SUPPORT_EMAIL,
+        "demo": settings.DEMO,
+        "standing": standing,
+    }

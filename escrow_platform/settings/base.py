@@ -18,6 +18,8 @@ DEBUG = False
 ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", default=[])
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 SITE_URL = env.str("SITE_URL", default="http://127.0.0.1:8000")
+# Whom people write to; every page and mail that leaves somebody stuck names it.
+SUPPORT_EMAIL = env.str("SUPPORT_EMAIL", default="support@holdfast.example")
 
 INSTALLED_APPS = [
     "channels",

@@ -40,7 +40,14 @@ def test_tasks_go_through_a_worker_at_run_time() -> None:
 
 @pytest.mark.parametrize("name", ["base", "local", "test", "production"])
 def test_no_settings_module_makes_tasks_run_in_the_caller(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    for key in ("SECRET_KEY", "KEYSTORE_PASSWORD", "ALLOWED_HOSTS", "SITE_URL", "DEFAULT_FROM_EMAIL"):
+    for key in (
+        "SECRET_KEY",
+        "KEYSTORE_PASSWORD",
+        "ALLOWED_HOSTS",
+        "SITE_URL",
+        "DEFAULT_FROM_EMAIL",
+        "SUPPORT_EMAIL",
+    ):
         monkeypatch.setenv(key, "only-for-this-test")
     monkeypatch.setenv("EMAIL_URL", "consolemail://")
     module = importlib.import_module(f"escrow_platform.settings.{name}")

@@ -13,7 +13,7 @@ from django.test import Client
 from accounts.models import User
 from core import audit, clock, console, deadlines
 from core.console import ReadOnlyAdmin
-from core.models import AuditEntry, Deadline
+from core.models import AuditEntry, Deadline, OutboxEvent
 from payments.models import Escrow, Order, Party, PayoutLeg
 from tests.disputes import cast as stage
 from tests.disputes.conftest import escrow, people, token  # noqa: F401  (fixtures are shared by import)
@@ -225,3 +225,19 @@ def test_a_change_of_a_persons_rights_is_in_the_audit_log(operator: Client, peop
     assert answer.status_code == 302
     entry = AuditEntry.objects.get(action="user.rights_changed")
     assert (entry.subject_id, entry.data["is_staff"], entry.data["groups"]) == (people.stranger.pk, True, [])
+
+
+def test_switching_somebody_off_and_on_is_told_to_others_and_closes_running_sessions(
+    operator: Client,
+    people: stage.Cast,  # noqa: F811
+) -> None:
+    inside = Client()
+    inside.force_login(people.stranger)
+    address = f"/admin/accounts/user/{people.stranger.pk}/change/"
+    for form, event, door in (({}, "user.disabled", 302), ({"is_active": "on"}, "user.enabled", 200)):
+        assert operator.post(address, form).status_code == 302
+        assert operator.post(address, form).status_code == 302, "told once"
+        assert OutboxEvent.objects.get(type=event).subject_id == people.stranger.pk
+        entry = AuditEntry.objects.get(action=event)
+        assert (entry.subject_id, entry.actor_label) == (people.stranger.pk, "op <op@example.com>")
+        assert inside.get("/accounts/profile/").status_code == door

@@ -30,6 +30,7 @@ NEEDED = {
     "REDIS_URL": "redis://127.0.0.1:1/0",
     "EMAIL_URL": "consolemail://",
     "DEFAULT_FROM_EMAIL": "escrow@escrow.example",
+    "SUPPORT_EMAIL": "help@escrow.example",
 }
 
 
