@@ -24,7 +24,7 @@ export PIP_ROOT_USER_ACTION := ignore
 
 say = { echo "holdfast: $(1)" >&2; exit 1; }
 
-.PHONY: help setup demo demo-check demo-reset test check chaos chaos-rules-off soak explain hosts bench \
+.PHONY: help setup demo demo-check demo-reset test check chaos chaos-rules-off soak explain hosts bench attack \
 	gas contracts contracts-long contracts-exit contracts-prove contracts-mutate schema css messages clean chromium
 
 help: ## this list
@@ -93,6 +93,9 @@ contracts-mutate: setup .venv-proof/.installed ## do the tests notice thousands 
 
 soak: setup ## N whole deals while everything fails and is killed, then the money is counted; SEED=... replays
 	@$(PY) -m tests.soak $(N) $(if $(SEED),--seed $(SEED)) $(ARGS)
+
+attack: setup ## strangers flood, guess and race on a stack of its own; writes docs/results/attack.md; ARGS="dust"
+	@$(STACK) exec --scratch --services pg,redis -- python -m tests.attack $(ARGS)
 
 bench: setup ## speed and memory beside their floors; writes docs/benchmarks; ARGS="b d" for some
 	@$(STACK) exec --scratch --services pg,redis -- python -m tests.bench $(ARGS)
