@@ -1,27 +1,19 @@
 """For real: every secret comes from the environment, and its absence stops the start."""
 
-from django.core.exceptions import ImproperlyConfigured
-
+from escrow_platform.settings import needs
 from escrow_platform.settings.base import *  # noqa: F403  (a settings module extends the base by design)
 from escrow_platform.settings.base import env
 
-
-def _needed(name: str) -> str:
-    """The variable's value; a missing or empty one stops the start."""
-    value: str = env.str(name).strip()
-    if not value:
-        raise ImproperlyConfigured(f"Set the {name} environment variable")
-    return value
-
-
-for _service in ("DATABASE_URL", "REDIS_URL"):
-    _needed(_service)
-SECRET_KEY = _needed("SECRET_KEY")
-KEYSTORE_PASSWORD = _needed("KEYSTORE_PASSWORD")
-ALLOWED_HOSTS = _needed("ALLOWED_HOSTS").split(",")
-SITE_URL = _needed("SITE_URL").rstrip("/")
-SUPPORT_EMAIL = _needed("SUPPORT_EMAIL")
-DEFAULT_FROM_EMAIL = SERVER_EMAIL = _needed("DEFAULT_FROM_EMAIL")
+needs.postgres("DATABASE_URL")
+needs.text("REDIS_URL")
+SECRET_KEY = needs.secret("SECRET_KEY", needs.SIGNING_KEY)
+KEYSTORE_PASSWORD = needs.secret("KEYSTORE_PASSWORD", needs.PASSWORD)
+ALLOWED_HOSTS = needs.hosts("ALLOWED_HOSTS")
+SITE_URL = needs.site("SITE_URL", ALLOWED_HOSTS)
+CSRF_TRUSTED_ORIGINS = needs.origins("CSRF_TRUSTED_ORIGINS")
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = needs.text("DEFAULT_FROM_EMAIL")
+SUPPORT_EMAIL = needs.text("SUPPORT_EMAIL")
+TRUSTED_PROXIES = needs.proxies("TRUSTED_PROXIES")
 SECURE_SSL_REDIRECT = True
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_HSTS_SECONDS = 63_072_000

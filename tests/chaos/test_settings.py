@@ -10,6 +10,7 @@ import pytest
 
 from escrow_platform.celery import app
 from tests.chain.helpers import ROOT
+from tests.escrow_platform.test_production import NEEDED
 
 EAGER = "task_always" + "_eager"
 READ = {".py", ".toml", ".cfg", ".ini", ".env", ".yml", ".yaml", ".sh", ".json", ".txt", ""}
@@ -40,16 +41,8 @@ def test_tasks_go_through_a_worker_at_run_time() -> None:
 
 @pytest.mark.parametrize("name", ["base", "local", "test", "production"])
 def test_no_settings_module_makes_tasks_run_in_the_caller(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    for key in (
-        "SECRET_KEY",
-        "KEYSTORE_PASSWORD",
-        "ALLOWED_HOSTS",
-        "SITE_URL",
-        "DEFAULT_FROM_EMAIL",
-        "SUPPORT_EMAIL",
-    ):
-        monkeypatch.setenv(key, "only-for-this-test")
-    monkeypatch.setenv("EMAIL_URL", "consolemail://")
+    for key, value in NEEDED.items():
+        monkeypatch.setenv(key, value)
     module = importlib.import_module(f"escrow_platform.settings.{name}")
     assert [key for key in vars(module) if "eager" in key.lower()] == []
 

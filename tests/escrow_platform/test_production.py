@@ -2,6 +2,7 @@
 
 import logging
 import os
+import runpy
 import subprocess
 import sys
 from io import StringIO
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management import CommandError, call_command
 
 from accounts.models import User
@@ -23,7 +25,7 @@ from tests.disputes.conftest import escrow, people, token  # noqa: F401  (fixtur
 ROOT = Path(__file__).resolve().parents[2]
 NEEDED = {
     "SECRET_KEY": "k3-" + "vZ8qLr0TnWx5" * 5,
-    "KEYSTORE_PASSWORD": "a long one",
+    "KEYSTORE_PASSWORD": "a long and random one",
     "ALLOWED_HOSTS": "escrow.example",
     "SITE_URL": "https://escrow.example",
     "DATABASE_URL": "postgres://somebody@127.0.0.1:1/nothing",
@@ -31,6 +33,7 @@ NEEDED = {
     "EMAIL_URL": "consolemail://",
     "DEFAULT_FROM_EMAIL": "escrow@escrow.example",
     "SUPPORT_EMAIL": "help@escrow.example",
+    "TRUSTED_PROXIES": "127.0.0.1,10.0.7.0/28",
 }
 
 
@@ -54,6 +57,43 @@ def test_nothing_starts_without_a_variable_that_it_needs(name: str, value: str |
     if (name, value) != ("EMAIL_URL", " "):  # read by a library, which refuses it in its own words
         assert name in found.stderr
     assert found.returncode != 0
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("SECRET_KEY", "vZ8qLr0TnWx5", "at least 50 random characters"),
+        ("SECRET_KEY", "a" * 64, "too easy to guess"),
+        ("KEYSTORE_PASSWORD", "hunter2", "at least 16 random characters"),
+        ("ALLOWED_HOSTS", "*", "host names"),
+        ("ALLOWED_HOSTS", "escrow.example, *", "host names"),
+        ("ALLOWED_HOSTS", "https://escrow.example", "host names"),
+        ("SITE_URL", "http://escrow.example", "https address"),
+        ("SITE_URL", "https://escrow.example/app", "https address"),
+        ("SITE_URL", "https://elsewhere.example", "add elsewhere.example"),
+        ("CSRF_TRUSTED_ORIGINS", "http://escrow.example", "https origins"),
+        ("CSRF_TRUSTED_ORIGINS", "https://*.example", "https origins"),
+        ("TRUSTED_PROXIES", "*", "addresses or networks"),
+        ("TRUSTED_PROXIES", "the proxy", "addresses or networks"),
+        ("TRUSTED_PROXIES", "0.0.0.0/0", "must not trust everybody"),
+        ("TRUSTED_PROXIES", "127.0.0.1,::/0", "must not trust everybody"),
+        ("DATABASE_URL", "sqlite:///nothing", "PostgreSQL address"),
+    ],
+)
+def test_a_weak_or_wrong_value_stops_the_start_with_a_sentence(
+    name: str, value: str, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable, good in (NEEDED | {name: value}).items():
+        monkeypatch.setenv(variable, good)
+    with pytest.raises(ImproperlyConfigured, match=name) as refused:
+        runpy.run_module("escrow_platform.settings.production")
+    assert told in str(refused.value)
+
+
+def test_no_proxy_at_all_is_said_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable, good in (NEEDED | {"TRUSTED_PROXIES": "none"}).items():
+        monkeypatch.setenv(variable, good)
+    assert runpy.run_module("escrow_platform.settings.production")["TRUSTED_PROXIES"] == []
 
 
 _ASK = """
