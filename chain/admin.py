@@ -27,7 +27,8 @@ class ProviderAdmin(ReadOnlyAdmin):
 
 @admin.register(Token)
 class TokenAdmin(ReadOnlyAdmin):
-    list_display = ("symbol", "network", "address", "decimals", "enabled", "paused", "deprecated")
+    list_display = ("symbol", "network", "address", "decimals", "least_amount", "least_surplus", "enabled",
+                    "paused", "deprecated")  # fmt: skip
     list_select_related = ("network",)
 
 

@@ -7,7 +7,15 @@ from datetime import datetime
 from django.db.models import F, OuterRef, QuerySet, Subquery
 
 from chain.indexer.balances import destroyed_units
-from chain.models import Network, ScanCursor, Token, TokenTransfer, TransferInclusion, WatchedAddress
+from chain.models import (
+    LogInclusion,
+    Network,
+    ScanCursor,
+    Token,
+    TokenTransfer,
+    TransferInclusion,
+    WatchedAddress,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +32,35 @@ class PendingTransfer:
     def amount(self) -> int:
         """Base units of `transfer.token`."""
         return self.transfer.amount
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Place:
+    """Where a transaction stands: places sort as the chain does. `at` is the time of its block."""
+
+    block_number: int
+    log_index: int
+    at: datetime
+
+
+def places(network: Network, tx_hashes: Collection[str]) -> dict[str, Place]:
+    """Where those of these transactions stand on the chain that moved a watched token or said something at
+    the escrow contract; the first log that concerns us counts. Two queries for any number."""
+    transfers = TransferInclusion.objects.filter(
+        transfer__token__network=network, transfer__tx_hash__in=tx_hashes, block__canonical=True
+    )
+    logs = LogInclusion.objects.filter(
+        log__network=network,
+        log__address=network.escrow_contract,  # leads the index
+        log__tx_hash__in=tx_hashes,
+        block__canonical=True,
+    )
+    found: dict[str, Place] = {}
+    for rows, name in ((transfers, "transfer__tx_hash"), (logs, "log__tx_hash")):
+        for tx_hash, *place in rows.values_list(name, "block__number", "log_index", "block__timestamp"):
+            stands = Place(*place)
+            found[tx_hash] = min(found.get(tx_hash, stands), stands)
+    return found
 
 
 def _cursor(network: Network, lane: str) -> ScanCursor | None:

@@ -155,13 +155,24 @@ class Token(models.Model):
     symbol = models.CharField(max_length=20)
     decimals = models.PositiveSmallIntegerField()
     min_amount = BaseUnitsField(default=1)
+    least_amount = BaseUnitsField(
+        default=1,
+        help_text="base units; while less than this has come nothing is spent, blocked or consumed: it waits",
+    )
+    least_surplus = BaseUnitsField(
+        default=1, help_text="base units of surplus that are worth the gas of sending them back"
+    )
     enabled = models.BooleanField(default=True)
     paused = models.BooleanField(default=False, help_text="the token's own Pause was seen")
     deprecated = models.BooleanField(default=False, help_text="the token's own Deprecate was seen")
 
     class Meta:
         constraints: ClassVar = [
-            models.UniqueConstraint(fields=["network", "address"], name="token_once_per_network")
+            models.UniqueConstraint(fields=["network", "address"], name="token_once_per_network"),
+            models.CheckConstraint(
+                condition=models.Q(least_amount__gte=1, least_surplus__gte=models.F("least_amount")),
+                name="token_least_amounts_in_order",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -45,11 +45,22 @@ def local_network(url: str) -> Network:
 
 
 def register_token(network: Network, address: str, symbol: str, decimals: int, min_amount: int) -> Token:
-    """List a token, once. `min_amount` in base units."""
+    """List a token, once. `min_amount`, the smallest escrow, in base units.
+
+    A hundredth of the token is the least amount that counts as money, and `min_amount` the least surplus that
+    is sent back, until a person decides otherwise.
+    """
+    least = max(1, 10**decimals // 100)
     token, _ = Token.objects.get_or_create(
         network=network,
         address=address,
-        defaults={"symbol": symbol, "decimals": decimals, "min_amount": min_amount},
+        defaults={
+            "symbol": symbol,
+            "decimals": decimals,
+            "min_amount": min_amount,
+            "least_amount": least,
+            "least_surplus": max(least, min_amount),
+        },
     )
     return token
 

@@ -16,7 +16,8 @@ from disputes.console.forms import ApprovalForm, AssignForm, RefusalForm, Ruling
 from disputes.models import Dispute, Evidence, Ruling
 from disputes.services import base, review, rulings
 from disputes.states import DisputeState, RulingState
-from payments.models import Escrow, Party
+from payments import movements
+from payments.models import Escrow, LegKind, Party
 
 _WAITS = {
     timing.ANSWER: "The other side answers; silence is marked and the evidence opens",
@@ -73,7 +74,7 @@ def context(dispute: Dispute, person: User, **forms: Any) -> dict[str, Any]:
         "sides": [_side(dispute, parties[role], items) for role in ("buyer", "seller")],
         "amounts": _amounts(dispute),
         "waits": _waits(dispute),
-        "facts": sorted(_facts(escrow, parties), key=lambda item: item.at or escrow.created),
+        "facts": movements.in_order(escrow.network, _facts(escrow, parties)),
         "deliveries": escrow.deliveries.prefetch_related("files__file"),
         "rulings": [_shown(escrow, ruling) for ruling in decided],
         "proposal": proposal and _shown(escrow, proposal),
@@ -161,14 +162,14 @@ def _facts(escrow: Escrow, parties: dict[str, Party]) -> Iterator[TimelineItem]:
     """What the platform knows by itself, so that nobody must prove it."""
     if escrow.deal.agreed_at:
         yield TimelineItem("Both agreed on the terms", at=escrow.deal.agreed_at)
-    for deposit in escrow.deposits.select_related("token__network"):
-        amount = deposit.token.amount(deposit.amount)
-        yield TimelineItem("A payment arrived", at=deposit.created, amount=amount, tx_hash=deposit.tx_hash)
+    moved = movements.of(escrow)
+    for item in moved.movements:
+        title = "A payment arrived" if item.kind == movements.DEPOSIT else LegKind(item.kind).label
+        yield TimelineItem(title, at=item.place.at, amount=item.amount, tx_hash=item.tx_hash)
+    for small in moved.small:
+        yield TimelineItem(str(small), at=small.last, amount=small.amount)
     for delivery in escrow.deliveries.all():
         yield TimelineItem(f"{parties['seller'].name} delivered", at=delivery.created)
-    for leg in escrow.legs.filter(paid_at__isnull=False):
-        amount = escrow.in_token(leg.amount)
-        yield TimelineItem(leg.get_kind_display(), at=leg.paid_at, amount=amount, tx_hash=leg.tx_hash)
     for step in history(escrow).exclude(target__in=["planned", "confirming"]):
         shape: Shape = "risk" if step.target in ("disputing", "disputed") else "done"
         title = f"Escrow: {step.target.replace('_', ' ')}"

@@ -1,13 +1,16 @@
 """The timeline of an escrow: what happened, who did it, how much, in which transaction, and what waits."""
 
 import re
-from collections.abc import Iterable, Iterator
-from datetime import datetime
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 
 from core.models import OutboxEvent, StateTransition
+from core.money import Amount, Unit
 from core.presentation import Shape, TimelineItem
 from core.transitions import history
-from payments.models import Delivery, Deposit, LegKind, Order, OrderKind, PayoutLeg, RefundRequest
+from payments import movements
+from payments.models import Delivery, LegKind, Order, OrderKind, PayoutLeg, RefundRequest
+from payments.movements import Movement, Small
 from payments.pages.access import Visit
 from payments.pages.situation import Situation
 from payments.services import clocks
@@ -31,6 +34,9 @@ _WAITS: dict[str, tuple[str, Shape]] = {
 }
 
 
+# So many payments are told one by one.
+_SHOWN = 20
+
 # Beside its state: a clock that was moved, a round that was appealed.
 _TOLD_FIELDS = ("state", "clock", "round")
 
@@ -44,33 +50,53 @@ class Teller:
 
     def tell(self) -> list[TimelineItem]:
         """What happened, oldest first, then what waits."""
-        past = sorted(self._past(), key=lambda item: item.at or self.escrow.created)
-        return [*past, *self._future()]
+        return [*movements.in_order(self.escrow.network, self._past()), *self._future()]
 
     def _past(self) -> Iterator[TimelineItem]:
         deal = self.visit.deal
         if deal.agreed_at:
             yield TimelineItem("Both agreed on the terms", at=deal.agreed_at)
-        yield from self._deposits(self.escrow.deposits.select_related("token__network"))
+        moved = movements.of(self.escrow)
+        yield from self._deposits([item for item in moved.movements if item.kind == movements.DEPOSIT])
+        yield from self._small(moved.small)
         yield from self._deliveries(self.escrow.deliveries.prefetch_related("files"))
         yield from self._changes()
         yield from self._requests(self.escrow.refund_requests.all())
         yield from self._orders(self.escrow.orders.select_related("call"))
-        yield from self._legs(self.escrow.legs.all())
+        yield from self._paid(item for item in moved.movements if item.kind != movements.DEPOSIT)
+        yield from self._blocked(
+            self.escrow.legs.filter(state=LegState.BLOCKED).select_related("token__network")
+        )
         yield from self._states(history(self.escrow))
 
-    def _deposits(self, deposits: Iterable[Deposit]) -> Iterator[TimelineItem]:
-        for deposit in deposits:
+    def _deposits(self, deposits: Sequence[Movement]) -> Iterator[TimelineItem]:
+        """The newest one by one; a flood of earlier ones in one line for each token."""
+        earlier: dict[Unit, list[Movement]] = defaultdict(list)
+        for deposit in deposits[:-_SHOWN]:
+            earlier[deposit.amount.unit].append(deposit)
+        for unit, folded in earlier.items():
+            total = Amount(sum(item.amount.units for item in folded), unit)
+            title = f"{len(folded):,} earlier payments"
+            yield TimelineItem(title, at=folded[-1].place.at, text="Each is on the receipt", amount=total)
+        for deposit in deposits[-_SHOWN:]:
             flags = [_FLAGS[flag] for flag in deposit.flags if flag in _FLAGS]
+            if deposit.transfers > 1:
+                flags.insert(0, f"{deposit.transfers:,} transfers in one transaction")
             yield TimelineItem(
                 "A payment arrived",
                 shape="risk" if "wrong_token" in deposit.flags else "done",
-                at=deposit.created,
+                at=deposit.place.at,
                 text="; ".join(flags).capitalize(),
-                amount=deposit.token.amount(deposit.amount),
+                amount=deposit.amount,
                 tx_hash=deposit.tx_hash,
                 tx_url=self._url(deposit.tx_hash),
             )
+
+    def _small(self, found: Iterable[Small]) -> Iterator[TimelineItem]:
+        """Anybody can send next to nothing, as often as they like: one line for all of it."""
+        for small in found:
+            text = "Too little to do anything with by itself; it counts once it adds up"
+            yield TimelineItem(str(small), at=small.last, text=text, amount=small.amount)
 
     def _deliveries(self, deliveries: Iterable[Delivery]) -> Iterator[TimelineItem]:
         for delivery in deliveries:
@@ -115,34 +141,31 @@ class Teller:
                 amount=self.escrow.in_token(order.to_seller + order.to_buyer),
             )
 
-    def _legs(self, legs: Iterable[PayoutLeg]) -> Iterator[TimelineItem]:
+    def _blocked(self, legs: Iterable[PayoutLeg]) -> Iterator[TimelineItem]:
         for leg in legs:
-            if leg.state == LegState.PAID and leg.paid_at:
-                yield self._paid(leg, leg.paid_at)
-            elif leg.state == LegState.BLOCKED:
-                yield TimelineItem(
-                    "The token refused a payment; it waits and can be tried again",
-                    shape="risk",
-                    at=leg.created,
-                    amount=self.escrow.in_token(leg.amount),
-                )
+            yield TimelineItem(
+                "The token refused a payment; it waits and can be tried again",
+                shape="risk",
+                at=leg.created,
+                amount=Amount(leg.amount, leg.token.unit),
+            )
 
-    def _paid(self, leg: PayoutLeg, at: datetime) -> TimelineItem:
+    def _paid(self, payouts: Iterable[Movement]) -> Iterator[TimelineItem]:
         titles = {
             LegKind.RELEASE: f"{self._was(self.now.seller)} paid",
             LegKind.REFUND: f"{self._was(self.now.buyer)} refunded",
             LegKind.FEE: "The fee was paid",
             LegKind.SURPLUS: f"The surplus went back to {self.now.buyer}",
         }
-        shape: Shape = "back" if leg.kind in (LegKind.REFUND, LegKind.SURPLUS) else "done"
-        return TimelineItem(
-            titles[LegKind(leg.kind)],
-            shape=shape,
-            at=at,
-            amount=self.escrow.in_token(leg.amount),
-            tx_hash=leg.tx_hash,
-            tx_url=self._url(leg.tx_hash),
-        )
+        for payout in payouts:
+            yield TimelineItem(
+                titles[LegKind(payout.kind)],
+                shape="back" if payout.kind in (LegKind.REFUND, LegKind.SURPLUS) else "done",
+                at=payout.place.at,
+                amount=payout.amount,
+                tx_hash=payout.tx_hash,
+                tx_url=self._url(payout.tx_hash),
+            )
 
     def _states(self, transitions: Iterable[StateTransition]) -> Iterator[TimelineItem]:
         told: dict[str, tuple[str, Shape]] = {
@@ -209,13 +232,6 @@ class Teller:
     @staticmethod
     def _was(name: str) -> str:
         return "You were" if name == "you" else f"{name} was"
-
-
-def _second_person(sentence: str) -> str:
-    """`you pays` is `you pay`."""
-    for verb in ("pay", "deliver", "answer", "object"):
-        sentence = sentence.replace(f"you {verb}s", f"you {verb}")
-    return sentence
 
 
 def _capital(sentence: str) -> str:

@@ -9,12 +9,13 @@ from django.views.decorators.http import require_safe
 
 from core import clock
 from core.money import Amount, to_decimal
+from payments import movements
 from payments.models import Escrow, LegKind
 from payments.pages import receipt_pdf, words
 from payments.pages.access import Visit, for_party
-from payments.states import LegState
 
-_LEGS = {
+_WHAT = {
+    movements.DEPOSIT: "Deposit",
     LegKind.RELEASE: "Paid to the seller",
     LegKind.REFUND: "Refunded to the buyer",
     LegKind.FEE: "Fee of Holdfast",
@@ -24,7 +25,7 @@ _LEGS = {
 
 @dataclass(frozen=True, slots=True)
 class Movement:
-    """One final transaction: in or out."""
+    """One final transaction, in or out; or all that are too small to be told one by one, without a hash."""
 
     at: datetime
     what: str
@@ -87,21 +88,19 @@ def of(visit: Visit, escrow: Escrow) -> Receipt:
     def link(tx_hash: str) -> str:
         return f"{explorer}/tx/{tx_hash}" if explorer else ""
 
-    movements = [
+    moved = movements.of(escrow)
+    listed = [
         Movement(
-            deposit.block_time,
-            "Deposit",
-            deposit.token.amount(deposit.amount),
-            deposit.sender,
-            deposit.tx_hash,
-            link(deposit.tx_hash),
+            item.place.at,
+            _WHAT[item.kind] if item.transfers == 1 else f"{_WHAT[item.kind]}, {item.transfers} transfers",
+            item.amount,
+            item.address,
+            item.tx_hash,
+            link(item.tx_hash),
         )
-        for deposit in escrow.deposits.select_related("token__network")
+        for item in moved.movements
     ]
-    for leg in escrow.legs.filter(state=LegState.PAID):
-        what, amount = _LEGS[LegKind(leg.kind)], escrow.in_token(leg.amount)
-        at = leg.paid_at or leg.created
-        movements.append(Movement(at, what, amount, leg.recipient, leg.tx_hash, link(leg.tx_hash)))
+    listed += [Movement(small.last, str(small), small.amount, "", "", "") for small in moved.small]
     version = visit.deal.agreed_version
     return Receipt(
         escrow=escrow,
@@ -110,7 +109,7 @@ def of(visit: Visit, escrow: Escrow) -> Receipt:
         seller=visit.seller.name,
         outcome=words.ESCROW[escrow.state][0],
         terms_hash=version.hash if version else "",
-        movements=sorted(movements, key=lambda movement: movement.at),
+        movements=listed,
         printed=clock.now(),
     )
 
