@@ -28,11 +28,6 @@ class PendingTransfer:
     block_timestamp: datetime
     confirmations: int
 
-    @property
-    def amount(self) -> int:
-        """Base units of `transfer.token`."""
-        return self.transfer.amount
-
 
 @dataclass(frozen=True, slots=True, order=True)
 class Place:

@@ -4,7 +4,7 @@ A list stays quick however much there is: it counts a part, looks for whole valu
 values a column has.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from typing import Any, TypeVar
 
 from django.contrib import admin
@@ -16,6 +16,8 @@ from django.http import Http404, HttpRequest
 from django.shortcuts import get_object_or_404
 from django.utils.functional import cached_property
 from unfold.admin import ModelAdmin
+
+from core.money import Money
 
 MOST_COUNTED = 5_000
 Row = TypeVar("Row", bound=Model)
@@ -91,6 +93,13 @@ class NoSideLookups(Console):
         return lookup.partition("__")[0] in shown and super().lookup_allowed(lookup, value, request)
 
 
+def _with_amounts(model: type[Model], names: Iterable[Any]) -> list[Any]:
+    """`names` with each column of base units replaced by its `Money`: bare base units tell people nothing."""
+    amounts = {item.column: name for name, item in vars(model).items() if isinstance(item, Money)}
+    shown = [amounts.get(name, name) if isinstance(name, str) else name for name in names]
+    return list(dict.fromkeys(shown))
+
+
 class ReadOnlyAdmin(NoSideLookups):
     """Rows that only services write: no add, no change, no deletion, no bulk action."""
 
@@ -109,7 +118,16 @@ class ReadOnlyAdmin(NoSideLookups):
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> list[str]:
         """Every column but the excluded: Django itself shows read-only ones although they are excluded."""
         excluded = self.get_exclude(request, obj) or ()
-        return [field.name for field in self.model._meta.fields if field.name not in excluded]
+        names = [field.name for field in self.model._meta.fields if field.name not in excluded]
+        return _with_amounts(self.model, names)
+
+    def get_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
+        """The same in the page of one row."""
+        return _with_amounts(self.model, super().get_fields(request, obj))
+
+    def get_list_display(self, request: HttpRequest) -> list[Any]:
+        """The columns; base units are shown as amounts of their own token."""
+        return _with_amounts(self.model, super().get_list_display(request))
 
     def get_queryset(self, request: HttpRequest) -> Any:
         """Read what the columns show in one query."""

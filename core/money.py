@@ -1,7 +1,14 @@
-"""Amounts: whole base units that never travel without their unit, so that two assets cannot be added."""
+"""Amounts: whole base units that never travel without their unit, so that two assets cannot be added.
+
+Base units become an `Amount` where their token is known for certain: on the row that holds both (`Money`), or
+where a text is read. Only an `Amount` can be shown; there is no way to format a bare number of base units.
+"""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
+from operator import attrgetter
+from typing import Any, Self, overload
 
 from core.errors import Invalid
 
@@ -11,12 +18,16 @@ _PLAIN = re.compile(r"(?=.*[0-9])(?P<whole>[1-9][0-9]{0,2}(?:,[0-9]{3})+|[0-9]*)
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """A token on a network. `key` is what identifies it; two units are one only if all parts agree."""
+    """A token on a network. `key` is what identifies it; two units are one only if all parts agree.
+
+    `network` is the network's name for people, `slug` its name for programs.
+    """
 
     key: str
     symbol: str
     decimals: int
     network: str
+    slug: str
 
 
 class UnitMismatch(TypeError):
@@ -54,26 +65,72 @@ class Amount:
     def __bool__(self) -> bool:
         return self.units != 0
 
+    def share(self, basis_points: int) -> "Amount":
+        """The part that is `basis_points` of ten thousand, rounded down."""
+        return Amount(share(self.units, basis_points), self.unit)
+
     @property
     def decimal(self) -> str:
         """Plain decimal string with all digits of the token, as the API shows it: `250.000000`."""
-        return to_decimal(self.units, self.unit.decimals)
+        sign, digits = (
+            ("-" if self.units < 0 else ""),
+            str(abs(self.units)).rjust(self.unit.decimals + 1, "0"),
+        )
+        places = self.unit.decimals
+        return f"{sign}{digits[:-places]}.{digits[-places:]}" if places else f"{sign}{digits}"
+
+    @property
+    def figure(self) -> str:
+        """For people: thousands separated, at least two places, no further trailing zeros: `1,250.50`."""
+        whole, places = self._grouped()
+        return f"{whole}.{places.rstrip('0').ljust(2, '0')}"
+
+    @property
+    def exact(self) -> str:
+        """For accounts: thousands separated, every digit, and the symbol: `1,250.500000 USDT`."""
+        whole, places = self._grouped()
+        return f"{whole}.{places} {self.unit.symbol}" if places else f"{whole} {self.unit.symbol}"
+
+    def _grouped(self) -> tuple[str, str]:
+        sign, (whole, _, places) = (
+            ("-" if self.units < 0 else ""),
+            self.decimal.removeprefix("-").partition("."),
+        )
+        return f"{sign}{int(whole):,}", places
 
     def __str__(self) -> str:
-        return f"{display(self.units, self.unit.decimals)} {self.unit.symbol}"
+        return f"{self.figure} {self.unit.symbol}"
 
 
-def to_decimal(units: int, decimals: int) -> str:
-    """`250000000` at 6 decimals is `250.000000`; exact at any size."""
-    sign, digits = ("-" if units < 0 else ""), str(abs(units)).rjust(decimals + 1, "0")
-    return f"{sign}{digits[:-decimals]}.{digits[-decimals:]}" if decimals else f"{sign}{digits}"
+def total(amounts: Iterable[Amount], unit: Unit) -> Amount:
+    """The sum in `unit`, nothing for none. Raises `UnitMismatch` if one of them is of another token."""
+    found = Amount(0, unit)
+    for amount in amounts:
+        found += amount
+    return found
 
 
-def display(units: int, decimals: int) -> str:
-    """For people: thousands separated, at least two places, no further trailing zeros: `1,250.50`."""
-    whole, _, places = to_decimal(abs(units), decimals).partition(".")
-    kept = places.rstrip("0").ljust(2, "0")
-    return f"{'-' if units < 0 else ''}{int(whole):,}.{kept}"
+class Money:
+    """A column of base units as an `Amount` of the row's own token.
+
+    `money = Money("amount")` beside a column `amount` and a relation `token`; `of` is the way to the token
+    where the row has none of its own. `unit` of the token is read, so load the token with its network.
+    """
+
+    def __init__(self, column: str, of: str = "token") -> None:
+        self.column = column
+        self._unit = attrgetter(f"{of}.unit" if of else "unit")
+        # What the console writes above a column of these.
+        self.short_description = column.replace("_", " ")
+
+    @overload
+    def __get__(self, row: None, owner: type[Any]) -> Self: ...
+
+    @overload
+    def __get__(self, row: object, owner: type[Any]) -> Amount: ...
+
+    def __get__(self, row: object | None, owner: type[Any]) -> Self | Amount:
+        return self if row is None else Amount(getattr(row, self.column), self._unit(row))
 
 
 def parse(text: str, decimals: int) -> int:

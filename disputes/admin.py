@@ -116,7 +116,7 @@ class DisputeAdmin(Console):
 
     @display(description="In dispute")
     def amount(self, dispute: Dispute) -> Amount:
-        return dispute.escrow.in_token(dispute.disputed or dispute.escrow.remainder)
+        return dispute.at_stake
 
     @display(description="State")
     def stage(self, dispute: Dispute) -> str:

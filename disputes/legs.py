@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from core.money import Amount, share
+from core.money import Amount
 from payments.models import Escrow
 from payments.states import CLOSED
 
@@ -17,9 +17,9 @@ class Split:
     paid_to_seller: Amount
 
 
-def of(escrow: Escrow, to_seller: int, to_buyer: int) -> Split:
-    """Base units of both parts as amounts, the fee computed as the contract does it."""
-    before = escrow.decided_seller - (to_seller if escrow.state in CLOSED else 0)
-    fee = share(before + to_seller, escrow.fee_bps) - share(before, escrow.fee_bps)
-    in_token = escrow.in_token
-    return Split(in_token(to_seller), in_token(to_buyer), in_token(fee), in_token(to_seller - fee))
+def of(escrow: Escrow, to_seller: Amount, to_buyer: Amount) -> Split:
+    """Both parts, the fee computed as the contract does it."""
+    after = escrow.decided_seller_money if escrow.state in CLOSED else escrow.decided_seller_money + to_seller
+    before = after - to_seller
+    fee = after.share(escrow.fee_bps) - before.share(escrow.fee_bps)
+    return Split(to_seller, to_buyer, fee, to_seller - fee)

@@ -9,6 +9,7 @@ from django_fsm import FSMField, transition
 
 from core.fields import BaseUnitsField, HashField, PrefixedIdField
 from core.models import StoredFile
+from core.money import Amount, Money
 from core.states import append_only, state_guards
 from disputes import reasons
 from disputes.states import DISPUTE, LIVE, RULING, STANDING, DisputeState, RulingState
@@ -35,6 +36,7 @@ class Dispute(models.Model):
     appealed_at = models.DateTimeField(null=True)
     # The undecided remainder when the chain froze it.
     disputed = BaseUnitsField(default=0)
+    disputed_money = Money("disputed", of="escrow.token")
     arbitrator = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="disputes"
     )
@@ -78,6 +80,11 @@ class Dispute(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_reason_display()} ({self.id})"
+
+    @property
+    def at_stake(self) -> Amount:
+        """What is disputed: the remainder when the chain froze it, until then what it will freeze."""
+        return self.disputed_money or self.escrow.remainder_money
 
     @property
     def answering_role(self) -> Role:
@@ -212,6 +219,9 @@ class Ruling(models.Model):
     to_buyer = BaseUnitsField()
     # The remainder that the author saw; both parts sum to it.
     disputed = BaseUnitsField()
+    to_seller_money = Money("to_seller", of="dispute.escrow.token")
+    to_buyer_money = Money("to_buyer", of="dispute.escrow.token")
+    disputed_money = Money("disputed", of="dispute.escrow.token")
     reasons = models.TextField()
     # SHA-256 over the canonical JSON of the ruling; the chain carries it.
     hash = HashField()

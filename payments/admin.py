@@ -202,7 +202,7 @@ class EscrowAdmin(ReadOnlyAdmin):
 
     @admin.display(description="amount")
     def shown_amount(self, escrow: Escrow) -> str:
-        return f"{escrow.in_token(escrow.amount)} on {escrow.network.name}"
+        return f"{escrow.money} on {escrow.network.name}"
 
     def has_operate_permission(self, request: HttpRequest, *_: object) -> bool:
         """Holds are for operators with the right to change escrows."""
@@ -251,9 +251,9 @@ class EscrowAdmin(ReadOnlyAdmin):
 
 @admin.register(Deposit)
 class DepositAdmin(ReadOnlyAdmin):
-    list_display = ("created", "escrow", "token", "amount", "counted", "surplus", "flags", "tx_hash")
+    list_display = ("created", "escrow", "network", "amount", "counted", "surplus", "flags", "tx_hash")
     search_fields = ("id", "escrow__id", "tx_hash")
-    list_select_related = ("escrow", "token")
+    list_select_related = ("escrow", "token__network", "network")
     ordering = ("-id",)
 
 
@@ -308,7 +308,7 @@ class ApprovalAdmin(ReadOnlyAdmin):
 
     @admin.display(description="amount")
     def shown_amount(self, approval: Approval) -> str:
-        return str(approval.order.escrow.in_token(approving.at_stake(approval.order)))
+        return str(approving.at_stake(approval.order))
 
     @admin.display(description="what a second key outside signs")
     def message(self, approval: Approval) -> str:
@@ -340,10 +340,10 @@ class ApprovalAdmin(ReadOnlyAdmin):
 
 @admin.register(PayoutLeg)
 class PayoutLegAdmin(ReadOnlyAdmin):
-    list_display = ("created", "kind", "n", "state", "amount", "token", "recipient", "tx_hash")
+    list_display = ("created", "kind", "n", "state", "amount", "recipient", "tx_hash")
     list_filter = (one_of("state", lambda: LEG.states), "kind")
     search_fields = ("id", "escrow__id", "tx_hash", "recipient")
-    list_select_related = ("token",)
+    list_select_related = ("token__network",)
     ordering = ("-id",)
 
 
@@ -358,7 +358,7 @@ class JournalAdmin(ReadOnlyAdmin):
 @admin.register(Entry)
 class EntryAdmin(ReadOnlyAdmin):
     list_display = ("journal", "account", "amount")
-    list_select_related = ("journal", "account")
+    list_select_related = ("journal", "account__token__network")
     ordering = ("-id",)
 
 

@@ -9,9 +9,11 @@ from typing import Any
 from django.conf import settings
 from eth_utils.crypto import keccak
 
+from chain.models import Token
 from contracts.terms import ARBITRATION_BOUNDS, BPS, MAX_FEE_BPS
 from core import clock
 from core.errors import FieldError, Invalid
+from core.money import Amount, UnitMismatch
 
 RULES_VERSION = 1
 MAX_MILESTONES = 20
@@ -59,6 +61,19 @@ class Agreement:
     def total(self) -> int:
         """Base units the buyer pays over all milestones."""
         return sum(self.escrow_amount(milestone) for milestone in self.milestones)
+
+    def price(self, milestone: Milestone, token: Token) -> Amount:
+        """The milestone's amount as agreed. Raises `UnitMismatch` for another token than the agreement's."""
+        return self._money(milestone.amount, token)
+
+    def price_in_all(self, token: Token) -> Amount:
+        """`total` as an amount. Raises `UnitMismatch` for another token than the agreement's."""
+        return self._money(self.total, token)
+
+    def _money(self, units: int, token: Token) -> Amount:
+        if (self.network, self.token) != (token.network.slug, token.address):
+            raise UnitMismatch(f"the agreement is in {self.token} on {self.network}, not in {token}")
+        return Amount(units, token.unit)
 
     def escrow_amount(self, milestone: Milestone) -> int:
         """What the buyer pays into the escrow: grossed up when the buyer carries the fee."""

@@ -127,7 +127,7 @@ def _small(escrow: Escrow, money: Iterable[dict[str, Any]], tokens: dict[int, To
         Small(
             transfers,
             Amount(units, tokens[key].unit),
-            Amount(tokens[key].least_amount, tokens[key].unit),
+            tokens[key].least_amount_money,
             last,
         )
         for key, (transfers, units, last) in sorted(left.items())

@@ -9,11 +9,11 @@ from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet
 
 from accounts.models import User
 from chain import selectors as chain_reads
-from core import clock, transitions
+from core import clock
 from core.errors import NotFound
-from core.models import Deadline, StateTransition
+from core.models import Deadline
 from payments.books import balances
-from payments.models import DECIDING, Approval, Deal, Deposit, Escrow, Order, Party, PayoutLeg
+from payments.models import DECIDING, Approval, Deal, Escrow, Order, Party, PayoutLeg
 from payments.services.delivery import MAX_CHANGES, MAX_REOPENS
 from payments.services.disputing import MAX_DISPUTES_PER_SIDE
 from payments.states import (
@@ -35,36 +35,6 @@ class Action:
     name: str
     actor: str
     deadline: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far the payment is, in base units of the escrow's token. `confirmations` is of the newest part."""
-
-    due: int
-    final: int
-    pending: int
-    confirmations: int
-    needed: int
-    transfers: list[chain_reads.PendingTransfer]
-
-    @property
-    def missing(self) -> int:
-        """What has neither arrived for good nor is on its way."""
-        return max(0, self.due - self.final - self.pending)
-
-
-@dataclass(frozen=True, slots=True)
-class Moment:
-    """One line of a timeline."""
-
-    at: datetime
-    kind: str
-    title: str
-    who: str = ""
-    detail: str = ""
-    units: int | None = None
-    tx_hash: str = ""
 
 
 def party_for(deal: Deal, user: User) -> Party | None:
@@ -120,23 +90,6 @@ def needs(deal: Deal, role: str) -> bool:
         EscrowState.DELIVERED: "buyer",
     }
     return any(waits.get(escrow.state) == role for escrow in deal.escrows.all())
-
-
-def progress(escrow: Escrow) -> Progress:
-    """Final and pending deposits in the escrow's own token."""
-    pending = [
-        item
-        for item in chain_reads.pending_transfers(escrow.network, [escrow.pk])
-        if item.transfer.token_id == escrow.token_id
-    ]
-    return Progress(
-        due=escrow.amount,
-        final=balances.counted(escrow),
-        pending=sum(item.amount for item in pending),
-        confirmations=min((item.confirmations for item in pending), default=0),
-        needed=confirmations_needed(escrow),
-        transfers=pending,
-    )
 
 
 def confirmations_needed(escrow: Escrow) -> int:
@@ -212,64 +165,11 @@ def _dispute_actions(escrow: Escrow) -> list[Action]:
     return [Action("dispute", side) for side in sides if escrow.disputes_of(side) < MAX_DISPUTES_PER_SIDE]
 
 
-def legs_of(escrow: Escrow) -> list[PayoutLeg]:
-    """All payout legs but the superseded ones, oldest first."""
-    return list(
-        escrow.legs.exclude(state="superseded").select_related("token__network", "order").order_by("created")
-    )
-
-
 def with_approval(legs: QuerySet[PayoutLeg]) -> QuerySet[PayoutLeg]:
     """Each leg with `needs_approval`: it is above a cap and waits for a second person at the platform."""
     waiting = Approval.objects.filter(order=OuterRef("order"), state=ApprovalState.WAITING)
     ordered = Q(state__in=[LegState.PLANNED, LegState.ORDERED])
     return legs.annotate(needs_approval=Q(Exists(waiting)) & ordered)
-
-
-def timeline(escrow: Escrow) -> list[Moment]:
-    """Everything that happened to an escrow, oldest first."""
-    moments = [_state_moment(row) for row in transitions.history(escrow)]
-    moments += [_deposit_moment(row) for row in escrow.deposits.select_related("token__network")]
-    moments += [_leg_moment(row) for row in legs_of(escrow) if row.paid_at or row.state == "blocked"]
-    return sorted(moments, key=lambda moment: moment.at)
-
-
-def _state_moment(row: StateTransition) -> Moment:
-    title = row.target.replace("_", " ").capitalize()
-    return Moment(
-        at=row.created,
-        kind=row.target,
-        title=title,
-        who=row.actor_kind,
-        detail=row.why,
-        tx_hash=row.tx_hash,
-    )
-
-
-def _deposit_moment(row: Deposit) -> Moment:
-    flags = ", ".join(flag.replace("_", " ") for flag in row.flags)
-    return Moment(
-        at=row.created,
-        kind="deposit",
-        title="Deposit final on chain",
-        who="chain",
-        detail=flags,
-        units=row.amount,
-        tx_hash=row.tx_hash,
-    )
-
-
-def _leg_moment(row: PayoutLeg) -> Moment:
-    paid = row.paid_at is not None
-    return Moment(
-        at=row.paid_at or row.created,
-        kind="payout" if paid else "blocked",
-        title=row.get_kind_display() + ("" if paid else " (blocked by the token)"),
-        who="chain",
-        detail=row.recipient,
-        units=row.amount,
-        tx_hash=row.tx_hash,
-    )
 
 
 def overdue_since(deadline: Deadline) -> timedelta:

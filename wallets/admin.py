@@ -34,4 +34,4 @@ class GateAdmin(ReadOnlyAdmin):
 @admin.register(GateGrant)
 class GateGrantAdmin(ReadOnlyAdmin):
     list_display = ("gate", "key", "token", "per_escrow", "per_day")
-    list_select_related = ("gate", "token")
+    list_select_related = ("gate", "token__network")

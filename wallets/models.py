@@ -8,6 +8,7 @@ from django_fsm import FSMField, transition
 
 from chain.models import Network, Token
 from core.fields import AddressField, BaseUnitsField
+from core.money import Money
 from core.states import StateTable, never_deleted, state_guards
 
 SEAT = StateTable.of(initial=["active"], edges={"active": ["retired"]})
@@ -119,6 +120,8 @@ class GateGrant(models.Model):
     token = models.ForeignKey(Token, on_delete=models.PROTECT, related_name="+")
     per_escrow = BaseUnitsField(help_text="the largest escrow that the key decides alone")
     per_day = BaseUnitsField(help_text="what the key decides alone in one day (UTC)")
+    per_escrow_money = Money("per_escrow")
+    per_day_money = Money("per_day")
 
     class Meta:
         constraints: ClassVar = [

@@ -5,7 +5,7 @@ from typing import ClassVar
 from django.db import models
 
 from core.fields import AddressField, BaseUnitsField, HashField
-from core.money import Amount, Unit
+from core.money import Amount, Money, Unit, parse
 from core.states import append_only
 
 GWEI = 10**9
@@ -165,6 +165,9 @@ class Token(models.Model):
     enabled = models.BooleanField(default=True)
     paused = models.BooleanField(default=False, help_text="the token's own Pause was seen")
     deprecated = models.BooleanField(default=False, help_text="the token's own Deprecate was seen")
+    min_amount_money = Money("min_amount", of="")
+    least_amount_money = Money("least_amount", of="")
+    least_surplus_money = Money("least_surplus", of="")
 
     class Meta:
         constraints: ClassVar = [
@@ -182,8 +185,8 @@ class Token(models.Model):
     def unit(self) -> Unit:
         """What amounts of this token are counted in."""
         slug = self.network.slug
-        return Unit(f"{slug}:{self.address}", self.symbol, self.decimals, self.network.name)
+        return Unit(f"{slug}:{self.address}", self.symbol, self.decimals, self.network.name, slug)
 
-    def amount(self, units: int) -> Amount:
-        """`units` base units of this token."""
-        return Amount(units, self.unit)
+    def read(self, text: str) -> Amount:
+        """What a person or a partner typed, of this token. Raises `Invalid` as `core.money.parse` does."""
+        return Amount(parse(text, self.decimals), self.unit)

@@ -8,6 +8,7 @@ from django.db import models
 from chain.models.networks import Network, Provider, Token
 from chain.models.sending import Call
 from core.fields import AddressField, BaseUnitsField, HashField
+from core.money import Money
 from core.states import append_only, never_deleted
 
 
@@ -102,6 +103,7 @@ class TokenTransfer(models.Model):
     final_block = models.ForeignKey(
         Block, null=True, blank=True, on_delete=models.PROTECT, related_name="final_transfers"
     )
+    money = Money("amount")
     blocks = models.ManyToManyField(Block, through="TransferInclusion", related_name="transfers")
 
     class Meta:

@@ -9,7 +9,7 @@ from django.utils.safestring import SafeString, mark_safe
 from markdown_it import MarkdownIt
 
 from core import clock
-from core.money import Amount, display
+from core.money import Amount
 from core.presentation import Banner, TimelineItem
 
 register = template.Library()
@@ -19,8 +19,7 @@ _markdown = MarkdownIt("commonmark", {"html": False}).enable("table")
 @register.inclusion_tag("components/amount.html")
 def amount(value: Amount, size: str = "", network: bool = True) -> dict[str, Any]:
     """`{% amount escrow.amount size="xl" %}`; sizes: xl (the page's own amount), lg, or none."""
-    number = display(value.units, value.unit.decimals)
-    return {"number": number, "unit": value.unit, "size": size, "network": network}
+    return {"number": value.figure, "unit": value.unit, "size": size, "network": network}
 
 
 @register.inclusion_tag("components/address.html")

@@ -64,7 +64,7 @@ class DisputeOut(serializers.Serializer[Dispute]):
 
     @extend_schema_field(AmountOut)
     def get_disputed(self, dispute: Dispute) -> Any:
-        return amount_json(dispute.disputed, dispute.escrow)
+        return amount_json(dispute.at_stake)
 
     @extend_schema_field(serializers.ChoiceField(_STATES))
     def get_status(self, dispute: Dispute) -> str:

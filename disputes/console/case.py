@@ -9,6 +9,7 @@ from accounts.models import User
 from core import deadlines
 from core.errors import DomainError
 from core.models import AuditEntry
+from core.money import Amount
 from core.presentation import Shape, TimelineItem
 from core.transitions import history
 from disputes import legs, reasons, timing, words
@@ -135,16 +136,15 @@ def _side(dispute: Dispute, party: Party, items: list[Evidence]) -> Side:
     return Side(party, party.role == dispute.opened_by, dispute.done_at(party.role), own)
 
 
-def _amounts(dispute: Dispute) -> dict[str, Any]:
+def _amounts(dispute: Dispute) -> dict[str, Amount]:
     escrow = dispute.escrow
-    units = {
-        "escrow": escrow.amount,
-        "disputed": dispute.disputed or escrow.remainder,
-        "left": escrow.remainder,
-        "seller": escrow.decided_seller,
-        "buyer": escrow.decided_buyer,
+    return {
+        "escrow": escrow.money,
+        "disputed": dispute.at_stake,
+        "left": escrow.remainder_money,
+        "seller": escrow.decided_seller_money,
+        "buyer": escrow.decided_buyer_money,
     }
-    return {name: escrow.in_token(value) for name, value in units.items()}
 
 
 def _waits(dispute: Dispute) -> list[Wait]:
@@ -155,7 +155,9 @@ def _waits(dispute: Dispute) -> list[Wait]:
 
 
 def _shown(escrow: Escrow, ruling: Ruling) -> Shown:
-    return Shown(ruling, legs.of(escrow, ruling.to_seller, ruling.to_buyer), words.RULING[ruling.state])
+    return Shown(
+        ruling, legs.of(escrow, ruling.to_seller_money, ruling.to_buyer_money), words.RULING[ruling.state]
+    )
 
 
 def _facts(escrow: Escrow, parties: dict[str, Party]) -> Iterator[TimelineItem]:

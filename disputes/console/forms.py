@@ -18,7 +18,7 @@ _REASONS_HELP = (
 
 
 class RulingForm(forms.Form):
-    """A preset or two exact parts in the escrow's token; cleans to `to_seller` and `to_buyer` base units."""
+    """A preset or two exact parts in the escrow's token; cleans to the amounts `to_seller`, `to_buyer`."""
 
     preset = forms.ChoiceField(label="Split", widget=forms.RadioSelect)
     seller_part = forms.CharField(label="To the seller", required=False, max_length=60)
@@ -34,8 +34,8 @@ class RulingForm(forms.Form):
     def __init__(self, *args: Any, escrow: Escrow, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.escrow = escrow
-        whole = escrow.in_token(escrow.remainder)
-        half = escrow.in_token(escrow.remainder // 2)
+        whole = escrow.remainder_money
+        half = whole.share(5_000)
         preset: Any = self.fields["preset"]
         preset.choices = [
             ("seller", f"100 / 0: everything, {whole}, to the seller"),
@@ -46,25 +46,24 @@ class RulingForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
-        left = self.escrow.remainder
-        presets = {"seller": (left, 0), "half": (left // 2, left - left // 2), "buyer": (0, left)}
+        left = self.escrow.remainder_money
+        nothing, half = money.total((), left.unit), left.share(5_000)
+        presets = {"seller": (left, nothing), "half": (half, left - half), "buyer": (nothing, left)}
         if data.get("preset") == "custom":
-            parts = (self._units("seller_part"), self._units("buyer_part"))
+            parts = (self._typed("seller_part"), self._typed("buyer_part"))
         else:
             parts = presets.get(data.get("preset", ""), (None, None))
-        data["to_seller"], data["to_buyer"] = parts
-        if None not in parts and sum(parts) != left:  # type: ignore[arg-type]
-            total = self.escrow.in_token(left)
-            self.add_error("buyer_part", f"Both parts must sum to exactly {total} ({left} base units).")
+        data["to_seller"], data["to_buyer"] = seller, buyer = parts
+        if seller is not None and buyer is not None and seller + buyer != left:
+            self.add_error("buyer_part", f"Both parts must sum to exactly {left} ({left.units} base units).")
         return data
 
-    def _units(self, name: str) -> int | None:
+    def _typed(self, name: str) -> money.Amount | None:
         text = self.cleaned_data.get(name, "").strip()
-        decimals = self.escrow.token.decimals
         if "0" in text and not text.strip("0.,"):
-            return 0
+            return money.total((), self.escrow.token.unit)
         try:
-            return money.parse(text, decimals)
+            return self.escrow.token.read(text)
         except Invalid as refused:
             self.add_error(name, refused.message)
             return None

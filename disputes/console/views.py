@@ -93,8 +93,8 @@ def rule(request: HttpRequest, dispute: Dispute, page: Page) -> HttpResponse:
     def do() -> None:
         rulings.propose(
             dispute_id=dispute.pk,
-            to_seller=data["to_seller"],
-            to_buyer=data["to_buyer"],
+            to_seller=data["to_seller"].units,
+            to_buyer=data["to_buyer"].units,
             reasons=data["reasons"],
             person=person,
         )

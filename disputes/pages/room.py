@@ -189,9 +189,8 @@ class _Banners:
     def _split(self) -> str:
         if self.ruling is None:
             return "as ruled"
-        seller, buyer = self.ruling.to_seller, self.ruling.to_buyer
-        in_token = self.escrow.in_token
-        return f"{in_token(seller)} to {self.visit.seller.name}, {in_token(buyer)} to {self.visit.buyer.name}"
+        seller, buyer = self.ruling.to_seller_money, self.ruling.to_buyer_money
+        return f"{seller} to {self.visit.seller.name}, {buyer} to {self.visit.buyer.name}"
 
     def _due(self, kind: str) -> datetime | None:
         row = self.waiting.get(kind)

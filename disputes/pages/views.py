@@ -65,7 +65,7 @@ def open_form(request: HttpRequest, visit: Visit, escrow_id: str) -> HttpRespons
         "reasons": reasons.for_role(visit.role),
         "clocks": {name: length(seconds) for name, seconds in settings.CLOCKS.items()},
         "possible": escrow.state in _DISPUTABLE,
-        "frozen": escrow.in_token(escrow.remainder),
+        "frozen": escrow.remainder_money,
     }
     return render(request, "disputes/open.html", context)
 
@@ -147,8 +147,8 @@ def _shown(visit: Visit, dispute: Dispute) -> dict[str, Any]:
         "escrow": escrow,
         "dispute": dispute,
         "room": shown,
-        "split": ruling and legs.of(escrow, ruling.to_seller, ruling.to_buyer),
-        "disputed": escrow.in_token(dispute.disputed or escrow.remainder),
+        "split": ruling and legs.of(escrow, ruling.to_seller_money, ruling.to_buyer_money),
+        "disputed": dispute.at_stake,
     }
 
 

@@ -24,7 +24,7 @@ from disputes.services.base import (
 )
 from disputes.states import DisputeState, RulingState
 from payments.models import Escrow
-from payments.services import chain_terms
+from payments.services import chain_terms, events
 
 SHORTEST_REASONS = 40
 LONGEST_REASONS = 20_000
@@ -110,8 +110,8 @@ def standing(dispute: Dispute) -> Ruling:
 def check(escrow: Escrow, *, to_seller: int, to_buyer: int, reasons: str) -> str:
     """The cleaned reasons. Raises `Invalid` for parts that do not sum, or too short reasons."""
     if min(to_seller, to_buyer) < 0 or to_seller + to_buyer != escrow.remainder:
-        total = escrow.in_token(escrow.remainder)
-        message = f"Both parts must sum to exactly {total} ({escrow.remainder} base units)."
+        total = escrow.remainder_money
+        message = f"Both parts must sum to exactly {total} ({total.units} base units)."
         raise _wrong("/to_seller", "split_does_not_sum", message)
     reasons = reasons.replace("\r\n", "\n").strip()
     if len(reasons) < SHORTEST_REASONS:
@@ -158,8 +158,8 @@ def _stand(dispute: Dispute, ruling: Ruling, actor: Actor, *, why: str, approver
         dispute,
         "dispute.ruled",
         ruling=ruling.pk,
-        to_seller=str(ruling.to_seller),
-        to_buyer=str(ruling.to_buyer),
+        to_seller=events.amount_json(ruling.to_seller_money),
+        to_buyer=events.amount_json(ruling.to_buyer_money),
         ruling_hash=ruling.hash,
         reasons=ruling.reasons,
         final_at=until.isoformat(),
@@ -185,7 +185,7 @@ def check_second_person(dispute: Dispute, ruling: Ruling, person: User) -> None:
 
 
 def _check_typed(escrow: Escrow, typed: str) -> None:
-    message = f"Type the amount of this escrow, {escrow.in_token(escrow.amount)}, to confirm."
+    message = f"Type the amount of this escrow, {escrow.money}, to confirm."
     try:
         units = money.parse(typed, escrow.token.decimals)
     except Invalid:

@@ -148,7 +148,7 @@ def _agreement(title: str, whole: int, description: str) -> Agreement:
 
 def _pay(escrow: Escrow, say: Say) -> None:
     demo_wallet.pay(escrow, escrow.amount)
-    say(f"  Alice sent {escrow.in_token(escrow.amount)}; waiting until it is final.")
+    say(f"  Alice sent {escrow.money}; waiting until it is final.")
     _wait(escrow, EscrowState.FUNDED, say)
 
 
@@ -174,6 +174,7 @@ def _case(dispute: Dispute) -> Dispute:
 
 
 def _tell_legs(escrow: Escrow, say: Say) -> None:
-    for leg in escrow.legs.exclude(state="superseded").order_by("created", "id"):
+    legs = escrow.legs.exclude(state="superseded").select_related("token__network")
+    for leg in legs.order_by("created", "id"):
         what = LegKind(leg.kind).label
-        say(f"  {what}: {escrow.in_token(leg.amount)} to {leg.recipient}, {leg.state}, {leg.tx_hash}")
+        say(f"  {what}: {leg.money} to {leg.recipient}, {leg.state}, {leg.tx_hash}")

@@ -33,8 +33,10 @@ def _deal(deal: Deal, state: str) -> Iterator[str]:
             raise Incomplete(f"{deal.title}: the escrow is {escrow.state}, not {state}.")
         if balances.balance(escrow, "vault"):
             raise Incomplete(f"{deal.title}: the vault is not empty.")
-        yield f"{deal.title}: {escrow.in_token(escrow.amount)}, {escrow.state} (deal {deal.state})"
-        for deposit in escrow.deposits.all():
-            yield f"  in   {escrow.in_token(deposit.amount)!s:>16}  {deposit.tx_hash}"
-        for leg in escrow.legs.filter(state="paid").order_by("created", "id"):
-            yield f"  out  {escrow.in_token(leg.amount)!s:>16}  {leg.tx_hash}  {leg.get_kind_display()}"
+        yield f"{deal.title}: {escrow.money}, {escrow.state} (deal {deal.state})"
+        for deposit in escrow.deposits.select_related("token__network"):
+            yield f"  in   {deposit.money!s:>16}  {deposit.tx_hash}"
+        for leg in (
+            escrow.legs.filter(state="paid").select_related("token__network").order_by("created", "id")
+        ):
+            yield f"  out  {leg.money!s:>16}  {leg.tx_hash}  {leg.get_kind_display()}"

@@ -23,15 +23,15 @@ def pay(request: HttpRequest, visit: Visit, escrow_id: str) -> HttpResponse:
     escrow = visit.escrow(escrow_id)
     if not escrow.network.is_local or not escrow.vault_address:
         raise Http404
-    due = paying.read(escrow).still_due.units
-    units = due // 2 if request.POST.get("part") == "half" else due
-    if not units:
+    due = paying.read(escrow).still_due
+    part = due.share(5_000) if request.POST.get("part") == "half" else due
+    if not part:
         messages.info(request, "Nothing is due any more.")
         return redirect("deals:pay", visit.deal.pk, escrow.pk)
     try:
-        demo_wallet.pay(escrow, units)
+        demo_wallet.pay(escrow, part.units)
     except RpcError:
         messages.error(request, "No money has moved: the demo chain did not answer. Try again.")
     else:
-        messages.success(request, f"The demo wallet has sent {escrow.in_token(units)}.")
+        messages.success(request, f"The demo wallet has sent {part}.")
     return redirect("deals:pay", visit.deal.pk, escrow.pk)

@@ -10,6 +10,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from core.models import OutboxEvent
+from core.money import Amount
 from payments.agreement import from_json
 from payments.api import actions, reading
 from payments.models import Deal, Deposit, Escrow, Incident, LegKind, Party, PayoutLeg, Role
@@ -30,16 +31,13 @@ class AmountOut(serializers.Serializer[Any]):
 
 
 class AmountField(serializers.Field[Any, Any, Any, Any]):
-    """Base units of the object's token."""
+    """An `Amount` of the object."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(read_only=True, **kwargs)
 
-    def get_attribute(self, instance: Any) -> Json:
-        return amount_json(getattr(instance, self.source or ""), instance)
-
-    def to_representation(self, value: Json) -> Json:
-        return value
+    def to_representation(self, value: Amount) -> Json:
+        return amount_json(value)
 
 
 extend_schema_field(AmountOut)(AmountField)
@@ -119,7 +117,7 @@ class DealOut(serializers.Serializer[Deal]):
     status = serializers.ChoiceField(sorted(DEAL.states), source="state")
     title = serializers.CharField()
     description = serializers.SerializerMethodField()
-    total = AmountField(help_text="What the buyer pays over all milestones.")
+    total = AmountField(source="total_money", help_text="What the buyer pays over all milestones.")
     fee_payer = serializers.SerializerMethodField()
     fee_bps = serializers.SerializerMethodField(help_text="Hundredths of a per cent.")
     turn = serializers.CharField(help_text="Whose answer is awaited; empty if both or nobody's.")
@@ -152,9 +150,14 @@ class DealOut(serializers.Serializer[Deal]):
 
     @extend_schema_field(MilestoneOut(many=True))
     def get_milestones(self, deal: Deal) -> Any:
+        terms = from_json(_terms(deal))
         shown = [
-            {"title": item.title, "amount": amount_json(item.amount, deal), "deliver_at": item.deliver_at}
-            for item in from_json(_terms(deal)).milestones
+            {
+                "title": item.title,
+                "amount": amount_json(terms.price(item, deal.token)),
+                "deliver_at": item.deliver_at,
+            }
+            for item in terms.milestones
         ]
         return MilestoneOut(shown, many=True).data
 
@@ -171,9 +174,9 @@ class DepositOut(serializers.Serializer[Deposit]):
 
     id = serializers.CharField()
     created = serializers.DateTimeField()
-    total = AmountField(source="amount")
-    counted = AmountField(help_text="Of it: what counts towards the escrow.")
-    surplus = AmountField(help_text="Of it: what goes back to the buyer.")
+    total = AmountField(source="money")
+    counted = AmountField(source="counted_money", help_text="Of it: what counts towards the escrow.")
+    surplus = AmountField(source="surplus_money", help_text="Of it: what goes back to the buyer.")
     flags = serializers.ListField(child=serializers.CharField())
     sender = serializers.CharField()
     tx_hash = serializers.CharField()
@@ -189,7 +192,7 @@ class PayoutOut(serializers.Serializer[PayoutLeg]):
     needs_approval = serializers.BooleanField(
         help_text="Above the platform's cap: decided, and waiting for a second person there."
     )
-    total = AmountField(source="amount")
+    total = AmountField(source="money")
     recipient = serializers.CharField()
     tx_hash = serializers.CharField()
     paid_at = serializers.DateTimeField(allow_null=True)
@@ -207,10 +210,14 @@ class EscrowOut(serializers.Serializer[Escrow]):
     position = serializers.IntegerField()
     title = serializers.CharField()
     status = serializers.ChoiceField(sorted(ESCROW.states), source="state")
-    total = AmountField(source="amount", help_text="What the buyer pays into the escrow.")
-    remainder = AmountField(help_text="What is not decided yet, from final chain events.")
-    to_seller = AmountField(source="decided_seller", help_text="Decided for the seller, the fee included.")
-    to_buyer = AmountField(source="decided_buyer")
+    total = AmountField(source="money", help_text="What the buyer pays into the escrow.")
+    remainder = AmountField(
+        source="remainder_money", help_text="What is not decided yet, from final chain events."
+    )
+    to_seller = AmountField(
+        source="decided_seller_money", help_text="Decided for the seller, the fee included."
+    )
+    to_buyer = AmountField(source="decided_buyer_money")
     fee_bps = serializers.IntegerField()
     deposit_address = serializers.CharField(source="vault_address", help_text="Empty until opened.")
     chain_escrow_id = serializers.CharField(source="chain_id_hash", help_text="The escrow's id on the chain.")

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from django.db.models import Sum
 
 from chain.models import Token
+from core.money import Amount
 from payments.models import Account, AccountKind, Deposit, DepositReversal, Entry, Escrow
 
 
@@ -15,6 +16,11 @@ def balance(escrow: Escrow, kind: str, token: Token | None = None) -> int:
     ).aggregate(total=Sum("amount"))["total"]
     units = int(total or 0)
     return units if kind == AccountKind.VAULT else -units
+
+
+def in_vault(escrow: Escrow) -> Amount:
+    """What the vault holds of the escrow's token, by the books."""
+    return Amount(balance(escrow, AccountKind.VAULT), escrow.token.unit)
 
 
 def held(escrow: Escrow) -> int:

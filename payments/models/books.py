@@ -7,6 +7,7 @@ from django.db import models
 
 from chain.models import Network, Token
 from core.fields import BaseUnitsField, HashField, PrefixedIdField
+from core.money import Money
 from core.states import append_only, never_deleted
 from payments.models.escrow import Escrow
 
@@ -71,6 +72,7 @@ class Entry(models.Model):
     journal = models.ForeignKey(Journal, on_delete=models.PROTECT, related_name="entries")
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="entries")
     amount = BaseUnitsField()
+    money = Money("amount", of="account.token")
 
     class Meta:
         verbose_name_plural = "entries"
@@ -97,4 +99,4 @@ class Entry(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.amount} on {self.account_id}"
+        return f"entry {self.pk} of {self.journal_id}"

@@ -9,6 +9,7 @@ from django_fsm import FSMField, FSMModelMixin, transition
 from chain.models import Network, Token
 from core.fields import AddressField, BaseUnitsField, HashField, PrefixedIdField
 from core.models import StoredFile
+from core.money import Money
 from core.states import append_only, never_deleted, state_guards
 from partners.models import Partner
 from payments.states import DEAL, DealState
@@ -33,6 +34,7 @@ class Deal(FSMModelMixin, models.Model):
     token = models.ForeignKey(Token, on_delete=models.PROTECT, related_name="+")
     # The sum of the milestones' amounts in base units of `token`, for lists.
     total = BaseUnitsField(default=0)
+    total_money = Money("total")
     # What the proposer is still writing; becomes a version when proposed.
     draft = models.JSONField(default=dict)
     proposer = models.CharField(max_length=6, choices=Role.choices)

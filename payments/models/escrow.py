@@ -8,7 +8,7 @@ from django_fsm import FSMField, FSMModelMixin, transition
 from chain.models import Network, Token
 from core.fields import AddressField, BaseUnitsField, HashField, PrefixedIdField
 from core.models import StoredFile
-from core.money import Amount
+from core.money import Money
 from core.states import append_only, state_guards
 from payments.models.deal import Deal, Party
 from payments.states import ESCROW, EscrowState
@@ -46,6 +46,10 @@ class Escrow(FSMModelMixin, models.Model):
     remainder = BaseUnitsField(default=0)
     decided_seller = BaseUnitsField(default=0)
     decided_buyer = BaseUnitsField(default=0)
+    money = Money("amount")
+    remainder_money = Money("remainder")
+    decided_seller_money = Money("decided_seller")
+    decided_buyer_money = Money("decided_buyer")
     # The round that rulings bind; grows with every dispute and every appeal on the chain.
     dispute_round = models.PositiveIntegerField(default=0)
     # The round with which the present dispute, or the last one, was raised.
@@ -109,10 +113,6 @@ class Escrow(FSMModelMixin, models.Model):
         """How often this side has disputed on the chain."""
         return self.buyer_disputes if role == "buyer" else self.seller_disputes
 
-    def in_token(self, units: int) -> Amount:
-        """`units` base units of this escrow's token."""
-        return Amount(units, self.token.unit)
-
     @transition(field=state, source=ESCROW.sources(EscrowState.AWAITING_DEPOSIT), target="awaiting_deposit")
     def to_awaiting_deposit(self) -> None: ...
 
@@ -171,6 +171,9 @@ class Deposit(models.Model):
     # Of `amount`: what counts towards the escrow, and what is the buyer's surplus.
     counted = BaseUnitsField()
     surplus = BaseUnitsField()
+    money = Money("amount")
+    counted_money = Money("counted")
+    surplus_money = Money("surplus")
     # Facts: under, over, late, extra, wrong_token.
     flags = models.JSONField(default=list)
     block_number = models.PositiveBigIntegerField()
@@ -188,7 +191,7 @@ class Deposit(models.Model):
         triggers: ClassVar = append_only()
 
     def __str__(self) -> str:
-        return f"{self.amount} to {self.escrow_id}"
+        return f"{self.id} to {self.escrow_id}"
 
 
 class DepositReversal(models.Model):

@@ -8,6 +8,7 @@ from django_fsm import FSMField, FSMModelMixin, transition
 
 from chain.models import Call, Network, Token
 from core.fields import AddressField, BaseUnitsField, HashField, PrefixedIdField
+from core.money import Money
 from core.states import state_guards
 from payments.models.escrow import Escrow
 from payments.states import APPROVAL, LEG, ORDER, ApprovalState, LegState, OrderState
@@ -47,8 +48,8 @@ PAYING = (*DECIDING, OrderKind.RESCUE, OrderKind.PAY_LEG)
 class Order(FSMModelMixin, models.Model):
     """One effect wanted on chain for one escrow, with the decision behind it.
 
-    `call` is the newest attempt; a retry names the one before. Amounts are base units of the escrow's
-    token. The outcome follows final events, never the receipt of our own transaction.
+    `call` is the newest attempt; a retry names the one before. Amounts are base units of `token`.
+    The outcome follows final events, never the receipt of our own transaction.
     """
 
     id = PrefixedIdField("ord")
@@ -59,6 +60,9 @@ class Order(FSMModelMixin, models.Model):
     to_buyer = BaseUnitsField(default=0)
     # The undecided remainder that the contract must still hold, else it reverts (rule T15).
     left = BaseUnitsField(default=0)
+    to_seller_money = Money("to_seller")
+    to_buyer_money = Money("to_buyer")
+    left_money = Money("left", of="escrow.token")
     reason = models.CharField(max_length=80)
     actor_kind = models.CharField(max_length=20)
     actor_id = models.CharField(max_length=80)
@@ -89,6 +93,14 @@ class Order(FSMModelMixin, models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} for {self.escrow_id}: {self.state}"
+
+    @property
+    def token(self) -> Token:
+        """Whose base units are ordered: the escrow's token, but for the surplus of another one."""
+        other = self.payload.get("token_id", self.escrow.token_id)
+        if other == self.escrow.token_id:
+            return self.escrow.token
+        return Token.objects.select_related("network").get(pk=other)
 
     @transition(field=state, source=ORDER.sources(OrderState.DONE), target=OrderState.DONE)
     def to_done(self) -> None: ...
@@ -174,6 +186,7 @@ class PayoutLeg(FSMModelMixin, models.Model):
     # The escrow's token, but for the surplus of another one.
     token = models.ForeignKey(Token, on_delete=models.PROTECT, related_name="+")
     amount = BaseUnitsField()
+    money = Money("amount")
     state = FSMField(default=LegState.PLANNED, protected=True, max_length=12)
     tx_hash = HashField(blank=True)
     paid_at = models.DateTimeField(null=True)

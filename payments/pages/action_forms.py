@@ -55,7 +55,7 @@ class PartForm(StepUpMixin, forms.Form):
     def __init__(self, *args: Any, escrow: Escrow, verb: str, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.escrow = escrow
-        left = escrow.in_token(escrow.remainder)
+        left = escrow.remainder_money
         choices: Any = self.fields["how_much"]
         choices.label = f"How much do you {verb}?"
         choices.choices = [("all", f"Everything: {left}"), ("part", "Only a part")]

@@ -164,7 +164,7 @@ def take_back(request: HttpRequest, visit: Visit, escrow_id: str) -> HttpRespons
         form,
         lambda _: payouts.take_back(escrow_id=escrow.pk, role=visit.role, acting=person(visit.user)),
         title="Take everything back",
-        text=f"{escrow.in_token(escrow.remainder)} goes to your refund address. This ends the escrow.",
+        text=f"{escrow.remainder_money} goes to your refund address. This ends the escrow.",
         submit="Take it back",
         done="Ordered. The refund is on its way; this page follows it.",
     )

@@ -14,7 +14,7 @@ from chain import selectors as chain_reads
 from core.models import OutboxEvent
 from core.presentation import Action
 from payments.books import balances
-from payments.models import AccountKind, DeliveryFile, Escrow, Incident, Role
+from payments.models import DeliveryFile, Escrow, Incident, Role
 from payments.pages import paying, situation, whatnow, words
 from payments.pages.access import Visit, for_party
 from payments.pages.deals import download
@@ -120,7 +120,7 @@ def _shown(visit: Visit, escrow: Escrow) -> dict[str, Any]:
         "timeline": Teller(visit, now).tell(),
         "deliveries": escrow.deliveries.prefetch_related("files").order_by("-created"),
         "proof": _proof(escrow),
-        "left": escrow.in_token(escrow.remainder if held else escrow.amount),
+        "left": escrow.remainder_money if held else escrow.money,
         "on_hold": escrow.frozen or bool(escrow.held_reason),
         "incident": incident,
         "live_url": whatnow.link("live", escrow),
@@ -190,7 +190,7 @@ def _proof(escrow: Escrow) -> dict[str, Any] | None:
     explorer = escrow.network.explorer_url.rstrip("/")
     return {
         "address": escrow.vault_address,
-        "balance": escrow.in_token(balances.balance(escrow, AccountKind.VAULT)),
+        "balance": balances.in_vault(escrow),
         "block": final[0] if final else None,
         "url": f"{explorer}/address/{escrow.vault_address}" if explorer else "",
     }
@@ -216,8 +216,8 @@ def _checkout(visit: Visit, escrow: Escrow) -> dict[str, Any]:
     }
     if checkout and checkout.open:
         shown["address_qr"] = paying.qr(escrow.vault_address)
-        shown["request_qr"] = paying.qr(paying.eip681(escrow, checkout.still_due.units))
-        shown["request_uri"] = paying.eip681(escrow, checkout.still_due.units)
+        shown["request_qr"] = paying.qr(paying.eip681(escrow, checkout.still_due))
+        shown["request_uri"] = paying.eip681(escrow, checkout.still_due)
     return shown
 
 

@@ -235,7 +235,7 @@ def initial_of(agreement: Agreement, token: Token) -> tuple[dict[str, Any], list
     rows = [
         {
             "title": "" if single and milestone.title == agreement.title else milestone.title,
-            "amount": money.display(milestone.amount, token.decimals) if milestone.amount else "",
+            "amount": agreement.price(milestone, token).figure if milestone.amount else "",
             "deliver_at": milestone.deliver_at,
         }
         for milestone in agreement.milestones

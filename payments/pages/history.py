@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
 from core.models import OutboxEvent, StateTransition
-from core.money import Amount, Unit
+from core.money import Unit, total
 from core.presentation import Shape, TimelineItem
 from core.transitions import history
 from payments import movements
@@ -75,9 +75,9 @@ class Teller:
         for deposit in deposits[:-_SHOWN]:
             earlier[deposit.amount.unit].append(deposit)
         for unit, folded in earlier.items():
-            total = Amount(sum(item.amount.units for item in folded), unit)
+            amount = total((item.amount for item in folded), unit)
             title = f"{len(folded):,} earlier payments"
-            yield TimelineItem(title, at=folded[-1].place.at, text="Each is on the receipt", amount=total)
+            yield TimelineItem(title, at=folded[-1].place.at, text="Each is on the receipt", amount=amount)
         for deposit in deposits[-_SHOWN:]:
             flags = [_FLAGS[flag] for flag in deposit.flags if flag in _FLAGS]
             if deposit.transfers > 1:
@@ -138,7 +138,7 @@ class Teller:
                 shape="waiting" if waits else "moving" if live else "done",
                 at=order.created,
                 text=text,
-                amount=self.escrow.in_token(order.to_seller + order.to_buyer),
+                amount=order.to_seller_money + order.to_buyer_money,
             )
 
     def _blocked(self, legs: Iterable[PayoutLeg]) -> Iterator[TimelineItem]:
@@ -147,7 +147,7 @@ class Teller:
                 "The token refused a payment; it waits and can be tried again",
                 shape="risk",
                 at=leg.created,
-                amount=Amount(leg.amount, leg.token.unit),
+                amount=leg.money,
             )
 
     def _paid(self, payouts: Iterable[Movement]) -> Iterator[TimelineItem]:

@@ -10,7 +10,6 @@ from django.db.models import BooleanField, Case, Exists, F, OuterRef, Q, QuerySe
 
 from accounts.models import User
 from chain.models import Token
-from core import money
 from core.models import Deadline
 from core.money import Amount
 from core.presentation import Shape
@@ -99,7 +98,7 @@ def _entry(
         now, banner = next((pair for pair in banners if pair[1].tone != "wait"), banners[0])
         sentence, by = banner.title, banner.deadline
         word, shape = words.ESCROW[now.escrow.state] if len(standing) == 1 else (word, shape)
-    total = deal.token.amount(deal.total) if deal.total else None
+    total = deal.total_money or None
     return Entry(deal, role, other, word, shape, total, sentence, deal.needs_me, by)
 
 
@@ -133,7 +132,7 @@ def _lines(agreement: Agreement, token: Token) -> dict[str, str]:
         "Files": ", ".join(file.name for file in agreement.files),
     }
     for place, milestone in enumerate(agreement.milestones, start=1):
-        amount = f"{money.display(milestone.amount, token.decimals)} {token.symbol}"
+        amount = agreement.price(milestone, token)
         when = f"{milestone.deliver_at:%d %B %Y %H:%M} UTC"
         lines[f"Milestone {place}"] = f"{milestone.title}: {amount} by {when}"
     return lines

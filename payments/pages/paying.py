@@ -9,7 +9,7 @@ from django.utils.safestring import SafeString, mark_safe
 from chain import selectors as chain_reads
 from chain.selectors import PendingTransfer
 from core.models import OutboxEvent
-from core.money import Amount
+from core.money import Amount, total
 from payments.models import Deposit, Escrow
 from payments.selectors import confirmations_needed
 from payments.states import CLOSED, HOLDING, EscrowState
@@ -67,23 +67,23 @@ def read(escrow: Escrow) -> Checkout:
     pending = [
         _pending(item, escrow, needed) for item in chain_reads.pending_transfers(escrow.network, [escrow.pk])
     ]
-    token = escrow.in_token
-    received = sum(item.amount.units for item in final if item.counts)
-    coming = sum(item.amount.units for item in pending if item.counts)
+    due, nothing = escrow.money, total((), escrow.token.unit)
+    received = total((item.amount for item in final if item.counts), due.unit)
+    coming = total((item.amount for item in pending if item.counts), due.unit)
     return Checkout(
         escrow=escrow,
         transfers=[*final, *pending],
-        due=token(escrow.amount),
-        received=token(received),
-        coming=token(coming),
-        still_due=token(max(0, escrow.amount - received - coming)),
+        due=due,
+        received=received,
+        coming=coming,
+        still_due=max(nothing, due - received - coming),
         reversed=not coming and _last_was_reversed(escrow),
     )
 
 
 def _final(deposit: Deposit, escrow: Escrow) -> Transfer:
     return Transfer(
-        amount=deposit.token.amount(deposit.amount),
+        amount=deposit.money,
         tx_hash=deposit.tx_hash,
         url=_url(escrow, deposit.tx_hash),
         at=deposit.block_time,
@@ -94,7 +94,7 @@ def _final(deposit: Deposit, escrow: Escrow) -> Transfer:
 
 def _pending(item: PendingTransfer, escrow: Escrow, needed: int) -> Transfer:
     return Transfer(
-        amount=item.transfer.token.amount(item.amount),
+        amount=item.transfer.money,
         tx_hash=item.transfer.tx_hash,
         url=_url(escrow, item.transfer.tx_hash),
         at=item.block_timestamp,
@@ -121,12 +121,10 @@ def _url(escrow: Escrow, tx_hash: str) -> str:
     return f"{explorer}/tx/{tx_hash}" if explorer else ""
 
 
-def eip681(escrow: Escrow, units: int) -> str:
+def eip681(escrow: Escrow, due: Amount) -> str:
     """A payment request for wallets that read them: token, network, recipient, base units."""
-    token, network = escrow.token, escrow.network
-    return (
-        f"ethereum:{token.address}@{network.chain_id}/transfer?address={escrow.vault_address}&uint256={units}"
-    )
+    call = f"{escrow.token.address}@{escrow.network.chain_id}/transfer"
+    return f"ethereum:{call}?address={escrow.vault_address}&uint256={due.units}"
 
 
 def qr(text: str) -> SafeString:

@@ -8,7 +8,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from core import clock
-from core.money import Amount, to_decimal
+from core.money import Amount
 from payments import movements
 from payments.models import Escrow, LegKind
 from payments.pages import receipt_pdf, words
@@ -63,20 +63,12 @@ class Receipt:
             ("Closed", closed),
             ("Buyer", f"{self.buyer}, {terms.get('buyer', '')}"),
             ("Seller", f"{self.seller}, {terms.get('seller', '')}"),
-            ("Agreed amount", f"{exact(escrow.in_token(escrow.amount))} on {escrow.network.name}"),
+            ("Agreed amount", f"{escrow.money.exact} on {escrow.network.name}"),
             ("Token", f"{escrow.token.symbol} {escrow.token.address}"),
             ("Escrow address", escrow.vault_address),
             ("Escrow id on chain", escrow.chain_id_hash),
             ("Hash of the agreed terms", self.terms_hash),
         ]
-
-
-def exact(amount: Amount) -> str:
-    """Every digit of the token, unlike the pages: a receipt is for accounts."""
-    whole, _, places = to_decimal(amount.units, amount.unit.decimals).partition(".")
-    return (
-        f"{int(whole):,}.{places} {amount.unit.symbol}" if places else f"{int(whole):,} {amount.unit.symbol}"
-    )
 
 
 def of(visit: Visit, escrow: Escrow) -> Receipt:
@@ -132,7 +124,7 @@ def pdf(request: HttpRequest, visit: Visit, escrow_id: str) -> HttpResponse:
         (
             f"{move.at.astimezone(UTC):%Y-%m-%d %H:%M}",
             move.what,
-            exact(move.amount),
+            move.amount.exact,
             move.address,
             move.tx_hash,
         )

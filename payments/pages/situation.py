@@ -50,10 +50,12 @@ class Situation:
 def read(escrows: Iterable[Escrow], role_of: dict[str, Role], other_of: dict[str, str]) -> list[Situation]:
     """The situations of escrows; `role_of` and `other_of` are by deal id. Three queries for any number."""
     standing = list(escrows)
-    ids = [escrow.pk for escrow in standing]
+    by_id = {escrow.pk: escrow for escrow in standing}
+    ids = list(by_id)
     orders: dict[str, list[Order]] = defaultdict(list)
     live = (OrderState.LIVE, OrderState.NEEDS_HUMAN)
     for order in Order.objects.filter(escrow__in=ids, state__in=live, kind__in=DECIDING):
+        order.escrow = by_id[order.escrow_id]
         orders[order.escrow_id].append(order)
     subjects = ids + [order.pk for under_way in orders.values() for order in under_way]
     waits: dict[str, dict[str, Deadline]] = defaultdict(dict)

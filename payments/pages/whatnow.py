@@ -53,7 +53,7 @@ def _planned(now: Situation) -> Banner:
 
 
 def _awaiting(now: Situation) -> Banner:
-    amount = now.escrow.in_token(now.escrow.amount)
+    amount = now.escrow.money
     due = now.due(clocks.PAY)
     if now.is_buyer:
         return Banner(
@@ -168,8 +168,9 @@ def _under_way(now: Situation) -> Banner | None:
     if not now.under_way:
         return None
     order = now.under_way[0]
-    whom, units = (now.seller, order.to_seller) if order.to_seller else (now.buyer, order.to_buyer)
-    amount = now.escrow.in_token(units)
+    whom, amount = (
+        (now.seller, order.to_seller_money) if order.to_seller else (now.buyer, order.to_buyer_money)
+    )
     if now.approval:
         return _awaits_approval(now.approval, f"{amount} for {whom}")
     return Banner(f"{amount} is on its way to {whom}.", "The rest can be decided when that is final.")
@@ -239,9 +240,12 @@ def _disputed(now: Situation) -> Banner:
 def _closed(now: Situation) -> Banner:
     escrow, room = now.escrow, room_link(now.escrow)
     decided = [
-        f"{escrow.in_token(units)} to {whom}"
-        for units, whom in ((escrow.decided_seller, now.seller), (escrow.decided_buyer, now.buyer))
-        if units
+        f"{amount} to {whom}"
+        for amount, whom in (
+            (escrow.decided_seller_money, now.seller),
+            (escrow.decided_buyer_money, now.buyer),
+        )
+        if amount
     ]
     return Banner(
         "Closed: " + " and ".join(decided) + "." if decided else "Closed.",

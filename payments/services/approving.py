@@ -12,7 +12,7 @@ from core import audit, clock, deadlines, transitions
 from core.actors import Actor
 from core.errors import Conflict, FieldError, Forbidden, Invalid, NotFound
 from core.models import Deadline
-from core.money import parse
+from core.money import Amount, parse
 from payments.locks import live_orders, lock_escrow
 from payments.models import Approval, Escrow, Order, OrderKind
 from payments.services import approvals, clocks, controls, delivery, events, orders
@@ -53,10 +53,9 @@ def typed_data(approval: Approval) -> dict[str, object]:
     )
 
 
-def at_stake(order: Order) -> int:
-    """What a person types to approve: what the order decides, or what the escrow holds undecided, in base
-    units."""
-    return order.to_seller + order.to_buyer or order.escrow.remainder
+def at_stake(order: Order) -> Amount:
+    """What a person types to approve: what the order decides, or what the escrow holds undecided."""
+    return order.to_seller_money + order.to_buyer_money or order.escrow.remainder_money
 
 
 def keep_side(order: Order, escrow: Escrow, acting: Actor) -> None:
@@ -144,12 +143,13 @@ def _check_person(person: User, order: Order) -> None:
 
 
 def _check_amount(typed: str, order: Order) -> None:
+    expected = at_stake(order)
     try:
-        units = parse(typed, order.escrow.token.decimals)
+        units = parse(typed, expected.unit.decimals)
     except Invalid:
         units = 0
-    if units != at_stake(order):
-        message = f"Type the amount: {order.escrow.in_token(at_stake(order))}."
+    if units != expected.units:
+        message = f"Type the amount: {expected}."
         raise Invalid("amount_differs", message, [FieldError("/typed_amount", "differs", message)])
 
 

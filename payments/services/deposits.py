@@ -151,7 +151,7 @@ def _fund(escrow: Escrow, event: FinalEvent) -> None:
     escrow.funded_at = clock.now()
     move(escrow, EscrowState.FUNDED, actor=CHAIN, tx_hash=event.tx_hash, fields=("funded_at",))
     clocks.start_delivering(escrow)
-    events.of_escrow(escrow, "escrow.funded", **events.amount_json(escrow.amount, escrow))
+    events.of_escrow(escrow, "escrow.funded", **events.amount_json(escrow.money))
     deals.follow_escrows(escrow.deal_id, CHAIN)
 
 
@@ -177,5 +177,5 @@ def _fund_revived(escrow: Escrow, event: FinalEvent) -> None:
     clocks.start_delivering(escrow)
     if escrow.marked_until:
         delivery.stop_inspection(escrow, tx_hash=event.tx_hash)
-    events.of_escrow(escrow, "escrow.funded", **events.amount_json(escrow.remainder, escrow))
+    events.of_escrow(escrow, "escrow.funded", **events.amount_json(escrow.remainder_money))
     deals.follow_escrows(escrow.deal_id, CHAIN)

@@ -116,7 +116,7 @@ def order_ruling(
     """
     escrow = _disputed(escrow_id)
     if to_seller < 0 or to_buyer < 0 or to_seller + to_buyer != escrow.remainder:
-        raise Invalid("ruling_sum", f"The parts must sum to {escrow.in_token(escrow.remainder)}.")
+        raise Invalid("ruling_sum", f"The parts must sum to {escrow.remainder_money}.")
     if round != escrow.dispute_round:
         raise Conflict("ruling_round", "The dispute has moved on to another round.")
     orders.supersede(escrow, (OrderKind.WITHDRAW,), "a ruling is executed")

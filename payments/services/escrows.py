@@ -154,7 +154,7 @@ def show_head(escrow_id: str) -> None:
     with transaction.atomic():
         escrow = lock_escrow(escrow_id)
         pending = chain_reads.pending_transfers(escrow.network, [escrow.pk])
-        coming = sum(item.amount for item in pending if item.transfer.token_id == escrow.token_id)
+        coming = sum(item.transfer.amount for item in pending if item.transfer.token_id == escrow.token_id)
         enough = balances.counted(escrow) + coming >= escrow.amount
         if escrow.state == EscrowState.AWAITING_DEPOSIT and enough:
             move(escrow, EscrowState.CONFIRMING, actor=SYSTEM, why="deposit seen")

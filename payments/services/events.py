@@ -3,18 +3,18 @@
 from typing import Any
 
 from core import outbox
+from core.money import Amount
 from payments import live
 from payments.models import Deal, Deposit, Escrow, PayoutLeg
 
 
-def amount_json(units: int, of: Escrow | Deal | Deposit | PayoutLeg) -> dict[str, Any]:
+def amount_json(amount: Amount) -> dict[str, Any]:
     """An amount as every public payload shows it."""
-    token = of.token
     return {
-        "amount": token.amount(units).decimal,
-        "base_units": str(units),
-        "token": token.symbol,
-        "network": token.network.slug,
+        "amount": amount.decimal,
+        "base_units": str(amount.units),
+        "token": amount.unit.symbol,
+        "network": amount.unit.slug,
     }
 
 
@@ -52,7 +52,7 @@ def of_deposit(deposit: Deposit, escrow: Escrow, type_: str) -> None:
         deposit=deposit.id,
         tx_hash=deposit.tx_hash,
         flags=deposit.flags,
-        **amount_json(deposit.amount, deposit),
+        **amount_json(deposit.money),
     )
 
 
@@ -65,5 +65,5 @@ def of_leg(leg: PayoutLeg, escrow: Escrow, type_: str) -> None:
         kind=leg.kind,
         recipient=leg.recipient,
         tx_hash=leg.tx_hash,
-        **amount_json(leg.amount, leg),
+        **amount_json(leg.money),
     )

@@ -30,7 +30,7 @@ def release(*, escrow_id: str, role: str, acting: Actor, units: int | None = Non
     part = _part(escrow, units)
     order = orders.place(escrow, OrderKind.PAY, reason="released by the buyer", acting=acting, to_seller=part)
     _decided_all(escrow, EscrowState.RELEASING, part, acting)
-    events.of_escrow(escrow, "escrow.release_ordered", **events.amount_json(part, escrow))
+    events.of_escrow(escrow, "escrow.release_ordered", **events.amount_json(order.to_seller_money))
     return order
 
 
@@ -158,11 +158,11 @@ def release_uninspected(deadline: Deadline) -> bool:
         if not _may_act(escrow, to_seller=escrow.remainder) or not deadlines.claim(deadline):
             return False
         units = escrow.remainder
-        orders.place(
+        order = orders.place(
             escrow, OrderKind.PAY, reason="inspection over in silence", acting=CLOCK, to_seller=units
         )
         _decided_all(escrow, EscrowState.RELEASING, units, CLOCK)
-        events.of_escrow(escrow, "escrow.release_ordered", **events.amount_json(units, escrow))
+        events.of_escrow(escrow, "escrow.release_ordered", **events.amount_json(order.to_seller_money))
     return True
 
 
@@ -218,7 +218,7 @@ def close_refund_requests(escrow: Escrow) -> None:
 def _refund(escrow: Escrow, part: int, reason: str, acting: Actor) -> Order:
     order = orders.place(escrow, OrderKind.PAY, reason=reason, acting=acting, to_buyer=part)
     _decided_all(escrow, EscrowState.REFUNDING, part, acting)
-    events.of_escrow(escrow, "escrow.refund_ordered", **events.amount_json(part, escrow))
+    events.of_escrow(escrow, "escrow.refund_ordered", **events.amount_json(order.to_buyer_money))
     return order
 
 
@@ -247,7 +247,7 @@ def _part(escrow: Escrow, units: int | None) -> int:
     if units is None:
         return escrow.remainder
     if not 0 < units <= escrow.remainder:
-        most = escrow.in_token(escrow.remainder)
+        most = escrow.remainder_money
         raise _wrong("/amount", f"Choose an amount of more than zero and at most {most}.")
     return units
 

@@ -6,15 +6,22 @@ from django import template
 
 from chain.models import Token
 from core.templatetags.holdfast import amount as amount_context
+from payments.agreement import Agreement, Milestone
 from payments.pages.rules import length
 
 register = template.Library()
 
 
 @register.inclusion_tag("components/amount.html")
-def units(value: int, token: Token, size: str = "", network: bool = False) -> dict[str, Any]:
-    """`{% units escrow.amount escrow.token %}`: base units with their token, and network if asked."""
-    return amount_context(token.amount(value), size=size, network=network)
+def price(terms: Agreement, milestone: Milestone, token: Token) -> dict[str, Any]:
+    """`{% price terms milestone deal.token %}`: what a milestone costs, as agreed."""
+    return amount_context(terms.price(milestone, token), network=False)
+
+
+@register.inclusion_tag("components/amount.html")
+def price_in_all(terms: Agreement, token: Token, size: str = "") -> dict[str, Any]:
+    """`{% price_in_all terms deal.token %}`: what the buyer pays over all milestones."""
+    return amount_context(terms.price_in_all(token), size=size)
 
 
 @register.filter

@@ -95,7 +95,9 @@ def alarms() -> set[str]:
 
 def pending(engine: Engine, key: str = "esc_1") -> list[tuple[int, int]]:
     """(amount, confirmations) of what the head shows for one key."""
-    return [(row.amount, row.confirmations) for row in selectors.pending_transfers(engine.network, [key])]
+    return [
+        (row.transfer.amount, row.confirmations) for row in selectors.pending_transfers(engine.network, [key])
+    ]
 
 
 def more_nodes(engine: Engine, *urls: str) -> list[Provider]:

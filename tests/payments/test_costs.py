@@ -44,7 +44,7 @@ def test_a_persons_list_of_deals_costs_the_same_for_one_deal_and_for_many(desk: 
                 assert deal.network.slug and deal.token.symbol and len(deal.parties.all()) == 2
                 for escrow in deal.escrows.all():
                     assert escrow.token.network.slug
-                    str(escrow.in_token(escrow.amount))
+                    str(escrow.money)
         return len(caught)
 
     desk.agreed(100 * USDT, 50 * USDT)
