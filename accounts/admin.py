@@ -13,6 +13,7 @@ from django.http import HttpRequest
 
 from accounts.models import User
 from accounts.services import access
+from accounts.staffstepup import StepUpChange, StepUpModelForm
 from core import audit
 from core.console import NoSideLookups, ReadOnlyAdmin
 
@@ -30,10 +31,11 @@ class GroupAdmin(ReadOnlyAdmin):
 
 
 @admin.register(User)
-class UserAdmin(NoSideLookups):
+class UserAdmin(StepUpChange, NoSideLookups):
     """Switch somebody off, or put them into a group; only a superuser may, and it is in the audit log."""
 
     actions = None
+    form = StepUpModelForm
     list_display = ("email", "display_name", "is_active", "is_staff", "date_joined")
     list_filter = ("is_staff", "is_active", "groups")
     search_fields = ("id", "email")
@@ -41,6 +43,10 @@ class UserAdmin(NoSideLookups):
     readonly_fields = ("email", "display_name", "date_joined", "last_login")
     filter_horizontal = ("groups",)
     ordering = ("email",)
+
+    def needs_step_up(self, request: HttpRequest, object_id: str | None) -> bool:
+        """Switching somebody off is done at once."""
+        return "is_active" in request.POST
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

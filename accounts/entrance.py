@@ -1,9 +1,18 @@
 """Sign-in and sign-up in our own words; apart from `accounts.forms`, which allauth itself imports."""
 
-from typing import Any
+from typing import Any, cast
 
+from allauth.account.adapter import get_adapter
+from allauth.account.forms import ChangePasswordForm as AllauthChangePasswordForm
 from allauth.account.forms import LoginForm as AllauthLoginForm
 from allauth.account.forms import SignupForm as AllauthSignupForm
+from allauth.account.forms import UserTokenForm
+from django.contrib.auth.hashers import make_password
+from django.http import HttpRequest
+
+from accounts import stepup
+from accounts.adapter import ID_PREFIX
+from accounts.models import User
 
 
 class LoginForm(AllauthLoginForm):
@@ -18,6 +27,41 @@ class SignupForm(AllauthSignupForm):
         super().__init__(*args, **kwargs)
         _word(self, {"email": "E-mail", "password1": "Password"})
         self.fields["email"].help_text = "You sign in with it. The other side of a deal invites you by it."
+
+    def try_save(self, request: HttpRequest) -> tuple[Any, Any]:
+        """A known address costs a hash as well: how long the answer takes does not tell it."""
+        if self.account_already_exists:
+            make_password(self.cleaned_data["password1"])
+        saved: tuple[Any, Any] = super().try_save(request)
+        return saved
+
+
+class ChangePasswordForm(AllauthChangePasswordForm):
+    """Guesses at the current password count like those of a step-up."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        _word(
+            self,
+            {
+                "oldpassword": "Your current password",
+                "password1": "The new one",
+                "password2": "The new one again",
+            },
+        )
+
+    def clean_oldpassword(self) -> str:
+        password: str = self.cleaned_data.get("oldpassword", "")
+        if not stepup.confirm(cast(User, self.user), password):
+            raise get_adapter().validation_error("enter_current_password")
+        return password
+
+
+class ResetLinkForm(UserTokenForm):
+    """Finds the person whose id stands in a reset link; see `AccountAdapter`."""
+
+    def _get_user(self, uidb36: str) -> User | None:
+        return User.objects.filter(pk=f"{ID_PREFIX}{uidb36}", is_active=True).first()
 
 
 def _word(form: Any, labels: dict[str, str]) -> None:

@@ -3,7 +3,7 @@
 from typing import Any, ClassVar
 
 from django.contrib.auth.models import AbstractUser, UserManager
-from django.db import models
+from django.db import models, transaction
 
 from core.fields import PrefixedIdField
 
@@ -36,11 +36,21 @@ class User(AbstractUser):
     username = None  # type: ignore[assignment]
     email = models.EmailField("e-mail address", unique=True)
     display_name = models.CharField(max_length=80, blank=True)
+    # The last change of e-mail, password or second factor; written by `services.security` alone.
+    sign_in_changed_at = models.DateTimeField(null=True, editable=False)
 
     objects: ClassVar[PersonManager] = PersonManager()  # type: ignore[assignment]
 
     USERNAME_FIELD = "email"
     REQUIRED_FIELDS: ClassVar[list[str]] = []
+
+    # The address before the save that is under way, for `accounts.watching`.
+    email_before: str | None = None
+
+    @transaction.atomic
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """A changed way in and what is written down about it are one."""
+        super().save(*args, **kwargs)
 
     @property
     def name(self) -> str:
@@ -51,15 +61,20 @@ class User(AbstractUser):
         return f"{self.name} <{self.email}>"
 
 
-class StepUpFailure(models.Model):
-    """A wrong password where money was about to leave; the newest ones make the limit."""
+class WrongTry(models.Model):
+    """A guess at a password or code that was wrong, or is being looked at; see `services.guesses`."""
 
     id = models.BigAutoField(primary_key=True)
-    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="step_up_failures")
+    # A keyed hash of who guessed at what: nobody reads addresses or sessions here.
+    key = models.CharField(max_length=64)
     created = models.DateTimeField()
 
     class Meta:
-        indexes: ClassVar = [models.Index(fields=["user", "created"], name="step_up_by_user")]
+        verbose_name_plural = "wrong tries"
+        indexes: ClassVar = [
+            models.Index(fields=["key", "created"], name="wrong_tries_by_key"),
+            models.Index(fields=["created"], name="wrong_tries_by_age"),
+        ]
 
     def __str__(self) -> str:
-        return f"{self.user_id} at {self.created:%Y-%m-%d %H:%M:%S} UTC"
+        return f"{self.key[:8]} at {self.created:%Y-%m-%d %H:%M:%S} UTC"

@@ -28,6 +28,7 @@ def guard(site: AdminSite) -> None:
     """Let nobody into `site` by another way than `may_enter`."""
     site.login = entrance  # type: ignore[method-assign]
     site.has_permission = may_enter  # type: ignore[method-assign]
+    site.password_change = _change_password  # type: ignore[method-assign, assignment]
 
 
 def may_enter(request: HttpRequest) -> bool:
@@ -53,3 +54,8 @@ def entrance(request: HttpRequest, extra_context: Any = None) -> HttpResponse:
 def _lacks_factor(request: HttpRequest) -> bool:
     person = cast(User, request.user)
     return bool(settings.STAFF_NEED_SECOND_FACTOR) and not is_mfa_enabled(person, types=_FACTORS)
+
+
+def _change_password(request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+    """One page for everybody, which counts guesses and tells the owner."""
+    return redirect("account_change_password")

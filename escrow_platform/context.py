@@ -6,6 +6,7 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
+from accounts.services import security
 from payments.services import incidents
 
 
@@ -15,6 +16,7 @@ def site(request: HttpRequest) -> dict[str, Any]:
     return {
         "site_url": settings.SITE_URL,
         "support_email": settings.SUPPORT_EMAIL,
+        "sign_in_wait": security.length(),
         "demo": settings.DEMO,
         "standing": standing,
     }

@@ -1,6 +1,8 @@
 """Django's own error handlers: what fails before a view is reached speaks the API's language below /api/."""
 
-from django.http import HttpRequest, HttpResponse
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, HttpResponseServerError
+from django.template.loader import render_to_string
 from django.views import defaults
 
 from core.problems import as_http
@@ -17,7 +19,9 @@ def server_error(request: HttpRequest) -> HttpResponse:
     """500: never a traceback, whoever asks."""
     if _for_partners(request):
         return as_http(request, 500, "The request failed on our side and has been recorded. Try again later.")
-    return defaults.server_error(request)
+    # Without the context processors: one of them may be what failed.
+    page = render_to_string("500.html", {"support_email": settings.SUPPORT_EMAIL})
+    return HttpResponseServerError(page)
 
 
 def _for_partners(request: HttpRequest) -> bool:

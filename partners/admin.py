@@ -17,6 +17,7 @@ from unfold.forms import BaseDialogForm
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminIntegerFieldWidget
 
 from accounts.models import User
+from accounts.staffstepup import NAME, StepUpChange, StepUpDialog, StepUpModelForm
 from core.actors import Actor
 from core.console import row_at
 from core.errors import DomainError
@@ -41,8 +42,10 @@ class NeverDeleted(ModelAdmin):
 
 
 @admin.register(Partner)
-class PartnerAdmin(NeverDeleted):
+class PartnerAdmin(StepUpChange, NeverDeleted):
     """Partners; switching one off refuses all its keys."""
+
+    form = StepUpModelForm
 
     list_display = ("name", "owner", "enabled", "created")
     search_fields = ("name", "id", "owner__email")
@@ -50,6 +53,10 @@ class PartnerAdmin(NeverDeleted):
     fields = ("name", "owner", "enabled")
     autocomplete_fields: ClassVar[list[str]] = []
     raw_id_fields = ("owner",)
+
+    def needs_step_up(self, request: HttpRequest, object_id: str | None) -> bool:
+        """A partner that stays or comes on may act for people."""
+        return object_id is None or "enabled" in request.POST
 
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> tuple[str, ...]:
         return ("owner",) if obj else ("enabled",)
@@ -64,7 +71,7 @@ class PartnerAdmin(NeverDeleted):
         obj.pk, obj.created = made.pk, made.created
 
 
-class KeyForm(forms.ModelForm):
+class KeyForm(StepUpModelForm):
     """A new key, or the two things that may change of one."""
 
     scopes = forms.MultipleChoiceField(choices=Scope.choices, widget=UnfoldAdminCheckboxSelectMultipleWidget)
@@ -80,7 +87,7 @@ class KeyForm(forms.ModelForm):
             raise ValidationError(error.message) from None
 
 
-class RollForm(BaseDialogForm):
+class RollForm(StepUpDialog):
     """How long the old key works beside the new one."""
 
     hours = forms.IntegerField(
@@ -106,7 +113,7 @@ _REVOKE = ActionDialog(
 
 
 @admin.register(ApiKey)
-class ApiKeyAdmin(NeverDeleted):
+class ApiKeyAdmin(StepUpChange, NeverDeleted):
     """API keys: issued here, shown once, then rolled or revoked."""
 
     form = KeyForm
@@ -125,9 +132,11 @@ class ApiKeyAdmin(NeverDeleted):
     search_fields = ("prefix", "label", "partner__name")
     actions_detail: ClassVar[list[str]] = ["roll", "revoke"]
 
-    def get_fields(self, request: HttpRequest, obj: Model | None = None) -> tuple[str, ...]:
-        given = ("partner", "label", "livemode", "scopes", "ip_allow_list")
-        return ("id", "prefix", *given, "created", "last_used", "expires_at", "revoked_at") if obj else given
+    def get_fields(self, request: HttpRequest, obj: Model | None = None) -> list[str]:
+        given = ["partner", "label", "livemode", "scopes", "ip_allow_list"]
+        if obj:
+            given = ["id", "prefix", *given, "created", "last_used", "expires_at", "revoked_at"]
+        return [*given, NAME]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> tuple[str, ...]:
         fixed = ("partner", "livemode", "scopes", "created", "last_used", "expires_at", "revoked_at")

@@ -21,6 +21,7 @@ from unfold.widgets import (
 )
 
 from accounts.models import User
+from accounts.staffstepup import StepUpChange, StepUpDialog, StepUpModelForm
 from chain.models import Network
 from core.actors import Actor
 from core.console import ReadOnlyAdmin, one_of, row_at
@@ -50,6 +51,10 @@ class ReasonForm(BaseDialogForm):
     reason = forms.CharField(label="Why", max_length=200, widget=UnfoldAdminTextInputWidget)
 
 
+class LiftForm(StepUpDialog, ReasonForm):
+    """Why a stop ends, and the password."""
+
+
 class TimeForm(ReasonForm):
     """How many days, and why."""
 
@@ -71,7 +76,7 @@ class IncidentForm(ReasonForm):
     field_order = ("network", "reason")
 
 
-class ApproveForm(BaseDialogForm):
+class ApproveForm(StepUpDialog):
     """The amount typed by hand, so that the second person reads it; a signature where the key is outside."""
 
     typed_amount = forms.CharField(label="Amount", max_length=60, widget=UnfoldAdminTextInputWidget)
@@ -93,19 +98,19 @@ _UNFREEZE = ActionDialog(
     title="Unfreeze",
     description="Books and chain differed. Only when it is known why; a difference that is still there "
     "freezes the escrow again at the next comparison.",
-    form_class=ReasonForm,
+    form_class=LiftForm,
     form_submit_text="Unfreeze",
 )
 _TRY_AGAIN = ActionDialog(
     title="Try this order again",
     description="A new call with the same contents. If the effect is there already the contract refuses it.",
-    form_class=BaseDialogForm,
+    form_class=StepUpDialog,
     form_submit_text="Try again",
 )
 _GIVE_UP = ActionDialog(
     title="Give this order up",
     description="The order ends without effect and the escrow goes on as if it had not been placed.",
-    form_class=ReasonForm,
+    form_class=LiftForm,
     form_submit_text="Give it up",
 )
 _GIVE_TIME = ActionDialog(
@@ -131,19 +136,19 @@ _OPEN_INCIDENT = ActionDialog(
 _END_INCIDENT = ActionDialog(
     title="End the incident",
     description="The clocks go on, and every wait is moved later by what it lost.",
-    form_class=ReasonForm,
+    form_class=LiftForm,
     form_submit_text="Let the clocks go on",
 )
 _START_TOKEN = ActionDialog(
     title="Let this token pay again",
     description="Books and chain differed and nobody knew why. Orders that wait are carried out at once.",
-    form_class=ReasonForm,
+    form_class=LiftForm,
     form_submit_text="Let it pay",
 )
 _LIFT = ActionDialog(
     title="Lift the hold",
     description="Orders that wait for it are carried out at once.",
-    form_class=BaseDialogForm,
+    form_class=StepUpDialog,
     form_submit_text="Lift the hold",
 )
 
@@ -217,14 +222,14 @@ class EscrowAdmin(ReadOnlyAdmin):
         return _told(request, escrow, "The hold is placed: nothing is paid out of this escrow.")
 
     @action(description="Lift the hold", url_path="lift", dialog=_LIFT, permissions=["operate"])
-    def lift_hold(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
+    def lift_hold(self, request: HttpRequest, form: StepUpDialog, object_id: str) -> HttpResponse:
         """Let payouts go on."""
         escrow = row_at(Escrow, object_id)
         controls.lift_hold(escrow_id=escrow.pk, acting=_operator(request))
         return _told(request, escrow, "The hold is lifted.")
 
     @action(description="Unfreeze", url_path="unfreeze", dialog=_UNFREEZE, permissions=["operate"])
-    def unfreeze(self, request: HttpRequest, form: ReasonForm, object_id: str) -> HttpResponse:
+    def unfreeze(self, request: HttpRequest, form: LiftForm, object_id: str) -> HttpResponse:
         """The difference between books and chain is explained."""
         escrow = row_at(Escrow, object_id)
         reason = form.cleaned_data["reason"]
@@ -273,7 +278,7 @@ class OrderAdmin(ReadOnlyAdmin):
         return request.user.has_perm("payments.change_order")
 
     @action(description="Try again", url_path="try-again", dialog=_TRY_AGAIN, permissions=["operate"])
-    def try_again(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
+    def try_again(self, request: HttpRequest, form: StepUpDialog, object_id: str) -> HttpResponse:
         """An order that waits for a person gets one more call."""
         order = row_at(Order, object_id)
         try:
@@ -283,7 +288,7 @@ class OrderAdmin(ReadOnlyAdmin):
         return _told(request, order, "The order is under way again.")
 
     @action(description="Give up", url_path="give-up", dialog=_GIVE_UP, permissions=["operate"])
-    def give_up(self, request: HttpRequest, form: ReasonForm, object_id: str) -> HttpResponse:
+    def give_up(self, request: HttpRequest, form: LiftForm, object_id: str) -> HttpResponse:
         """An order that no try will bring through ends."""
         order = row_at(Order, object_id)
         reason = form.cleaned_data["reason"]
@@ -369,13 +374,17 @@ class EscrowPolicyAdmin(ReadOnlyAdmin):
 
 
 @admin.register(KillSwitch)
-class KillSwitchAdmin(ModelAdmin):
-    """Switches are thrown through their service, which writes the audit log."""
+class KillSwitchAdmin(StepUpChange, ModelAdmin):
+    """Switches are thrown through their service, which writes the audit log; lifting one asks who you are."""
 
     actions = None
+    form = StepUpModelForm
     list_display = ("network", "kind", "token", "stopped", "reason")
     list_select_related = ("network", "token")
     actions_detail = ("start_token",)
+
+    def needs_step_up(self, request: HttpRequest, object_id: str | None) -> bool:
+        return "stopped" not in request.POST
 
     def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
         return False
@@ -411,7 +420,7 @@ class KillSwitchAdmin(ModelAdmin):
         obj.pk = found.pk
 
     @action(description="Let it pay", url_path="start", dialog=_START_TOKEN, permissions=["operate"])
-    def start_token(self, request: HttpRequest, form: ReasonForm, object_id: str) -> HttpResponse:
+    def start_token(self, request: HttpRequest, form: LiftForm, object_id: str) -> HttpResponse:
         """A person knows why the books of a token differed, or that it concerns no other vault."""
         switch = row_at(KillSwitch, object_id, token__isnull=False)
         controls.set_switch(
@@ -452,7 +461,7 @@ class IncidentAdmin(ReadOnlyAdmin):
         return _told(request, incident, f"The clocks of {incident.scope} stand still.")
 
     @action(description="End it", url_path="end", dialog=_END_INCIDENT, permissions=["operate"])
-    def end_incident(self, request: HttpRequest, form: ReasonForm, object_id: str) -> HttpResponse:
+    def end_incident(self, request: HttpRequest, form: LiftForm, object_id: str) -> HttpResponse:
         """The clocks go on; the time is given back."""
         incident = row_at(Incident, object_id)
         reason = form.cleaned_data["reason"]

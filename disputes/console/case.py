@@ -85,7 +85,7 @@ def context(dispute: Dispute, person: User, **forms: Any) -> dict[str, Any]:
         "steps": history(dispute),
         "may": allowed,
         "ruling_form": forms.get("ruling") or RulingForm(escrow=escrow),
-        "approval_form": forms.get("approval") or ApprovalForm(),
+        "approval_form": forms.get("approval") or ApprovalForm(user=person),
         "refusal_form": forms.get("refusal") or RefusalForm(),
         "assign_form": forms.get("assign") or AssignForm(),
     }

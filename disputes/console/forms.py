@@ -5,6 +5,7 @@ from typing import Any
 from django import forms
 
 from accounts.models import User
+from accounts.stepup import StepUpMixin
 from core import money
 from core.errors import Invalid
 from disputes.services.base import may
@@ -69,7 +70,7 @@ class RulingForm(forms.Form):
             return None
 
 
-class ApprovalForm(forms.Form):
+class ApprovalForm(StepUpMixin, forms.Form):
     """Typed by hand, so that the second person reads the number."""
 
     typed_amount = forms.CharField(
@@ -79,6 +80,10 @@ class ApprovalForm(forms.Form):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["typed_amount"].widget.attrs["autocomplete"] = "off"
+
+
+class ConfirmForm(StepUpMixin, forms.Form):
+    """The password of who gives a ruling, under the preview of it."""
 
 
 class RefusalForm(forms.Form):

@@ -15,7 +15,7 @@ from core.errors import DomainError
 from core.models import StoredFile
 from disputes import downloads, legs
 from disputes.console import case
-from disputes.console.forms import ApprovalForm, AssignForm, RefusalForm, RulingForm
+from disputes.console.forms import ApprovalForm, AssignForm, ConfirmForm, RefusalForm, RulingForm
 from disputes.models import Dispute, EvidenceFile, Ruling
 from disputes.services import review, rulings
 from disputes.services.base import note
@@ -72,13 +72,16 @@ def assign(request: HttpRequest, dispute: Dispute, page: Page) -> HttpResponse:
 
 
 def rule(request: HttpRequest, dispute: Dispute, page: Page) -> HttpResponse:
-    """First the preview of what both sides will read and of the payout legs, then the ruling itself."""
+    """First the preview of what both sides will read and of the payout legs, then, with the password, the
+    ruling itself."""
     form = RulingForm(request.POST, escrow=dispute.escrow)
     if not form.is_valid() or "edit" in request.POST:
         return show(request, dispute, page, ruling=form)
     data, person = form.cleaned_data, _person(request)
     split = legs.of(dispute.escrow, data["to_seller"], data["to_buyer"])
-    if "confirm" not in request.POST:
+    asked = "confirm" in request.POST
+    confirmed = ConfirmForm(request.POST if asked else None, user=person)
+    if not confirmed.is_valid():
         shown = {
             "dispute": dispute,
             "escrow": dispute.escrow,
@@ -87,8 +90,11 @@ def rule(request: HttpRequest, dispute: Dispute, page: Page) -> HttpResponse:
             "split": split,
             "parties": {party.role: party for party in dispute.escrow.deal.parties.select_related("user")},
             "needs_approval": rulings.needs_approval(dispute.escrow),
+            "confirm_form": confirmed,
         }
-        return page(request, "admin/disputes/preview.html", shown)
+        preview = page(request, "admin/disputes/preview.html", shown)
+        preview.status_code = 422 if asked else 200
+        return preview
 
     def do() -> None:
         rulings.propose(
@@ -105,7 +111,8 @@ def rule(request: HttpRequest, dispute: Dispute, page: Page) -> HttpResponse:
 
 
 def approve(request: HttpRequest, dispute: Dispute, page: Page) -> HttpResponse:
-    form, person = ApprovalForm(request.POST), _person(request)
+    person = _person(request)
+    form = ApprovalForm(request.POST, user=person)
     ruling = _waiting(dispute)
 
     def do() -> None:

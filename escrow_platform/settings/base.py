@@ -67,6 +67,7 @@ MIDDLEWARE = [
     "django_structlog.middlewares.RequestMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "accounts.middleware.BusyAnswer",
 ]
 
 ROOT_URLCONF = "escrow_platform.urls"
@@ -158,9 +159,11 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 AUTH_USER_MODEL = "accounts.User"
 AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
 PASSWORD_HASHERS = [
-    "django.contrib.auth.hashers.Argon2PasswordHasher",
-    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+    "accounts.hashing.Argon2",
+    "accounts.hashing.PBKDF2",
 ]
+# In one process; each takes 100 MiB. Ten times as many wait for their turn, more are sent away.
+PASSWORD_HASHES_AT_ONCE = env.int("PASSWORD_HASHES_AT_ONCE", default=4)
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
@@ -170,15 +173,36 @@ LOGIN_URL = "/accounts/login/"
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
 ACCOUNT_SIGNUP_FORM_CLASS = "accounts.forms.SignupForm"
-ACCOUNT_FORMS = {"login": "accounts.entrance.LoginForm", "signup": "accounts.entrance.SignupForm"}
+ACCOUNT_ADAPTER = "accounts.adapter.AccountAdapter"
+ACCOUNT_FORMS = {
+    "login": "accounts.entrance.LoginForm",
+    "signup": "accounts.entrance.SignupForm",
+    "user_token": "accounts.entrance.ResetLinkForm",
+    "change_password": "accounts.entrance.ChangePasswordForm",
+}
+# One address: a new one replaces the old when it is confirmed. Both hear of it.
+ACCOUNT_CHANGE_EMAIL = True
+ACCOUNT_EMAIL_NOTIFICATIONS = True
+ACCOUNT_EMAIL_SUBJECT_PREFIX = "Holdfast: "
+ACCOUNT_REAUTHENTICATION_REQUIRED = True
 ACCOUNT_LOGOUT_REDIRECT_URL = "/"
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_EMAIL_VERIFICATION = "mandatory"
 ACCOUNT_PREVENT_ENUMERATION = True
 ACCOUNT_LOGOUT_ON_GET = False
-ACCOUNT_RATE_LIMITS: dict[str, str] | bool = {"login": "30/m/ip", "login_failed": "10/m/ip,5/5m/key"}
+# A nuisance limit in each process; guesses are counted in the database, see `accounts.services.guesses`.
+ACCOUNT_RATE_LIMITS: dict[str, str] | bool = {"login": "30/m/ip", "login_failed": "10/5m/key"}
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
+# Nobody signs in with an unconfirmed address; while a new one waits for its link, factors can be managed.
+MFA_ALLOW_UNVERIFIED_EMAIL = True
+MFA_FORMS = {
+    "authenticate": "accounts.factors.AuthenticateForm",
+    "reauthenticate": "accounts.factors.ReauthenticateForm",
+}
+# Clocks differ by a step of 30 seconds; `accounts.factors` keeps a used code used meanwhile.
+MFA_TOTP_TOLERANCE = 1
+MFA_TOTP_ISSUER = "Holdfast"
 # The consoles open only to staff with an authenticator app or a passkey.
 STAFF_NEED_SECOND_FACTOR = True
 
@@ -285,6 +309,8 @@ CLOCKS = {
     "backstop": 7 * 86_400,
     "approval": 24 * 3600,
     "revive": 48 * 3600,
+    # After a change of e-mail, password or second factor nothing of that person pays another.
+    "sign_in_changed": 48 * 3600,
 }
 CLOCK_BOUNDS = {
     "inspect": (3 * 86_400, 14 * 86_400),

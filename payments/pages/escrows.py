@@ -1,6 +1,7 @@
 """The page of one escrow: where the money is, what I can do, by when, and what happens if I don't."""
 
 import hashlib
+from collections.abc import Sequence
 from typing import Any
 
 from django.conf import settings
@@ -19,7 +20,7 @@ from payments.pages import paying, situation, whatnow, words
 from payments.pages.access import Visit, for_party
 from payments.pages.deals import download
 from payments.pages.history import Teller
-from payments.services import clocks, incidents
+from payments.services import clocks, guarding, incidents
 from payments.services.delivery import MAX_CHANGES
 from payments.states import HOLDING, EscrowState
 
@@ -38,7 +39,7 @@ def page(request: HttpRequest, visit: Visit, escrow_id: str) -> HttpResponse:
 def live(request: HttpRequest, visit: Visit, escrow_id: str) -> HttpResponse:
     """The live part alone."""
     escrow = visit.escrow(escrow_id)
-    if request.GET.get("v") == _version(escrow, None, paused_by(escrow)):
+    if request.GET.get("v") == _version(escrow, None, paused_by(escrow), resting(visit, escrow)):
         return HttpResponse(status=204)
     return render(request, "deals/parts/escrow_live.html", _shown(visit, escrow))
 
@@ -109,6 +110,7 @@ def _shown(visit: Visit, escrow: Escrow) -> dict[str, Any]:
     banner = whatnow.for_escrow(now)
     offered = {action.url for action in banner.actions}
     held = bool(escrow.funded_at) and not escrow.closed_at
+    rests = resting(visit, escrow)
     return {
         "visit": visit,
         "deal": visit.deal,
@@ -123,9 +125,15 @@ def _shown(visit: Visit, escrow: Escrow) -> dict[str, Any]:
         "left": escrow.remainder_money if held else escrow.money,
         "on_hold": escrow.frozen or bool(escrow.held_reason),
         "incident": incident,
+        "rests": rests,
         "live_url": whatnow.link("live", escrow),
-        "version": _version(escrow, None, incident),
+        "version": _version(escrow, None, incident, rests),
     }
+
+
+def resting(visit: Visit, escrow: Escrow) -> list[str]:
+    """Why money of a side rests after a change of how they sign in, for as long as it does."""
+    return [] if escrow.closed_at else guarding.notes((visit.me, visit.other), visit.role)
 
 
 def paused_by(escrow: Escrow) -> Incident | None:
@@ -169,14 +177,19 @@ def _sellers(now: situation.Situation) -> list[tuple[Action, str]]:
     return [(refund, f"Pays {now.buyer} back, all or a part. It cannot be taken back.")]
 
 
-def _version(escrow: Escrow, checkout: paying.Checkout | None, incident: Incident | None) -> str:
+def _version(
+    escrow: Escrow,
+    checkout: paying.Checkout | None,
+    incident: Incident | None,
+    rests: Sequence[str] = (),
+) -> str:
     """Changes whenever the live part would: a page that has this version is sent nothing.
 
     Replacing only what changed keeps focus, opened details and chosen tabs where they are.
     """
     newest = OutboxEvent.objects.filter(group_id=escrow.deal_id).aggregate(newest=Max("sequence"))["newest"]
     parts = [str(newest or 0), escrow.state, escrow.held_reason and "held", "frozen" * escrow.frozen]
-    parts.append(incident.pk if incident else "")
+    parts += [incident.pk if incident else "", *rests]
     if checkout:
         parts += [f"{item.confirmations}:{item.needed}:{item.final}" for item in checkout.transfers]
     return hashlib.sha256("|".join(parts).encode()).hexdigest()[:16]

@@ -19,7 +19,7 @@ from partners.models import Partner
 from payments.agreement import Agreement, check, from_json
 from payments.locks import lock_deal
 from payments.models import Deal, DealFile, DealVersion, Party, PayoutLeg, Role
-from payments.services import addresses, controls, escrows, events
+from payments.services import addresses, controls, escrows, events, guarding
 from payments.states import CLOSED, TERMINAL, DealState, EscrowState, LegState
 
 ACCEPT = "accept_terms"
@@ -98,6 +98,7 @@ def propose(*, deal_id: str, party: Party) -> Deal:
     controls.check_intake(deal.network)
     party = deal.parties.select_for_update().get(pk=party.pk)
     addresses.check_party_address(deal, party.address)
+    guarding.check_address(party)
     agreement = _with_files(from_json(deal.draft), deal)
     _seal(deal, agreement, by=party.role)
     _move(deal, DealState.PROPOSED, actor=_actor(party))
@@ -164,6 +165,7 @@ def counter(*, deal_id: str, party: Party, agreement: Agreement) -> Deal:
     controls.check_intake(deal.network)
     party = deal.parties.select_for_update().get(pk=party.pk)
     addresses.check_party_address(deal, party.address)
+    guarding.check_address(party)
     if (agreement.network, agreement.token) != (deal.network.slug, deal.token.address):
         raise Invalid("network_fixed", "A counter-proposal keeps the network and token.")
     deal.parties.update(accepted_hash="", accepted_at=None, delegated=False)
@@ -183,7 +185,10 @@ def set_address(*, deal_id: str, party: Party, address: str) -> Party:
         raise Conflict("address_fixed", "The address is part of the agreed terms and cannot change any more.")
     addresses.check_party_address(deal, address)
     party = deal.parties.select_for_update().get(pk=party.pk)
+    another = party.address not in ("", address)
     party.address = address
+    if another:
+        guarding.check_address(party, changed=True)
     party.save(update_fields=["address"])
     return party
 
@@ -204,6 +209,7 @@ def accept(*, deal_id: str, party: Party, version_hash: str, delegate: bool = Fa
     party = deal.parties.select_for_update().get(pk=party.pk)
     _check_turn(deal, party)
     addresses.check_party_address(deal, party.address)
+    guarding.check_address(party)
     check(from_json(version.terms), minimum=deal.token.min_amount)
     party.delegated = delegate and deal.partner_id is not None
     _accept_as(deal, party)

@@ -11,7 +11,7 @@ from core.actors import CHAIN, SYSTEM, Actor
 from core.errors import Conflict, Invalid
 from payments.locks import live_orders, lock_escrow
 from payments.models import Escrow, Order, OrderKind
-from payments.services import chain_terms, clocks, delivery, events, orders, payouts
+from payments.services import chain_terms, clocks, delivery, events, guarding, orders, payouts
 from payments.services.moves import move
 from payments.states import ENDED_UNPAID, HOLDING, EscrowState
 
@@ -69,6 +69,7 @@ def order_dispute(*, escrow_id: str, role: str, evidence_hash: str, acting: Acto
 def order_withdrawal(*, escrow_id: str, role: str, acting: Actor) -> Order:
     """The side that opened the dispute takes it back; the clocks go on when that is final."""
     escrow = _disputed(escrow_id)
+    guarding.check_pays(escrow, role)
     if escrow.disputed_by != role:
         raise Conflict("not_opener", "Only the side that opened the dispute can withdraw it.")
     if escrow.dispute_sender != chain_terms.of(escrow).operator:

@@ -9,7 +9,7 @@ from core.models import Deadline
 from payments.books import balances
 from payments.locks import live_orders, lock_escrow
 from payments.models import Escrow, LegKind, Order, OrderKind, PayoutLeg, RefundRequest
-from payments.services import clocks, controls, delivery, events, late, orders
+from payments.services import clocks, controls, delivery, events, guarding, late, orders
 from payments.services.moves import move
 from payments.states import CLOSED, ENDED_UNPAID, HOLDING, EscrowState, LegState
 
@@ -20,12 +20,13 @@ MAX_REFUND_REQUESTS = 3
 def release(*, escrow_id: str, role: str, acting: Actor, units: int | None = None) -> Order:
     """The buyer pays the seller all of the remainder, or `units` base units of it.
 
-    Raises `Forbidden` for the seller, `Conflict` outside funded and delivered or while a payout is under
-    way, `Invalid` for more than the remainder.
+    Raises `Forbidden` for the seller, `Conflict` outside funded and delivered, while a payout is under way
+    or the buyer has just changed how they sign in, `Invalid` for more than the remainder.
     """
     if role != "buyer":
         raise Forbidden("buyer_only", "Only the buyer can release the money.")
     escrow = lock_escrow(escrow_id)
+    guarding.check_pays(escrow, role)
     _expect_holding(escrow)
     part = _part(escrow, units)
     order = orders.place(escrow, OrderKind.PAY, reason="released by the buyer", acting=acting, to_seller=part)
@@ -40,6 +41,7 @@ def refund(*, escrow_id: str, role: str, acting: Actor, units: int | None = None
     if role != "seller":
         raise Forbidden("seller_only", "Only the seller can refund. As the buyer, ask for a refund.")
     escrow = lock_escrow(escrow_id)
+    guarding.check_pays(escrow, role)
     _expect_holding(escrow)
     return _refund(escrow, _part(escrow, units), "refunded by the seller", acting)
 
@@ -107,6 +109,8 @@ def answer_refund(*, escrow_id: str, role: str, accept: bool, answer: str, actin
     if role != "seller":
         raise Forbidden("seller_only", "Only the seller answers a refund request.")
     escrow = lock_escrow(escrow_id)
+    if accept:
+        guarding.check_pays(escrow, role)
     request = escrow.refund_requests.select_for_update().filter(state=RefundRequest.State.ASKED).first()
     if request is None:
         raise Conflict("no_refund_request", "There is no refund request to answer.")
@@ -155,6 +159,8 @@ def release_uninspected(deadline: Deadline) -> bool:
         escrow = lock_escrow(deadline.subject_id)
         if escrow.state != EscrowState.DELIVERED:
             return deadlines.claim(deadline)
+        if guarding.silence_waits(escrow, "buyer", deadline):
+            return False
         if not _may_act(escrow, to_seller=escrow.remainder) or not deadlines.claim(deadline):
             return False
         units = escrow.remainder
@@ -200,6 +206,8 @@ def refund_unanswered(deadline: Deadline) -> bool:
         escrow = lock_escrow(deadline.subject_id)
         if escrow.state not in HOLDING:
             return deadlines.claim(deadline)
+        if guarding.silence_waits(escrow, "seller", deadline):
+            return False
         if not _may_act(escrow, to_buyer=escrow.remainder) or not deadlines.claim(deadline):
             return False
         request = escrow.refund_requests.select_for_update().filter(state=RefundRequest.State.ASKED).first()

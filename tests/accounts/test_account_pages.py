@@ -1,6 +1,12 @@
 """Sign-up, sign-in and profile as people meet them."""
 
+from pathlib import Path
+
+import allauth
 import pytest
+from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
+from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
+from django.conf import settings
 
 from accounts.models import User
 
@@ -72,3 +78,65 @@ def test_a_person_changes_their_name_and_nothing_else(client, bob):
 def test_account_pages_open(client, bob, path):
     client.force_login(bob)
     assert client.get(path, follow=True).status_code == 200
+
+
+# Every address of allauth that a person can reach: they speak in our voice and name our contact.
+ROUTES = [
+    "login/", "signup/", "inactive/", "confirm-email/", "confirm-email/none/", "password/reset/",
+    "password/reset/done/", "password/reset/key/1-none/", "password/reset/key/done/",
+]  # fmt: skip
+INSIDE = [
+    "logout/", "reauthenticate/", "email/", "password/change/", "2fa/", "2fa/reauthenticate/",
+    "2fa/totp/activate/", "2fa/totp/deactivate/", "2fa/recovery-codes/", "2fa/recovery-codes/generate/",
+    "2fa/webauthn/", "2fa/webauthn/add/",
+]  # fmt: skip
+NOT_OURS = ("ontact us", "Successfully", "Two-Factor", "Authenticator App", "Security Keys", "{%", "{{")
+
+
+def speaks_our_voice(text: str) -> bool:
+    return "support@" in text and "Holdfast" in text and not [word for word in NOT_OURS if word in text]
+
+
+@pytest.mark.parametrize("path", ROUTES)
+def test_pages_for_guests_speak_our_voice_and_name_the_contact(client, db, path):
+    page = client.get(f"/accounts/{path}")
+    assert page.status_code == 200 and speaks_our_voice(page.content.decode())
+
+
+def test_pages_inside_speak_our_voice_and_name_the_contact(client, bob, settings):
+    settings.ACCOUNT_REAUTHENTICATION_TIMEOUT = 1000
+    client.force_login(bob)
+    client.post("/accounts/reauthenticate/", {"password": PASSWORD})
+    TOTP.activate(bob, generate_totp_secret())
+    RecoveryCodes.activate(bob)
+    shown = {path: client.get(f"/accounts/{path}", follow=True) for path in INSIDE}
+    wrong = {path for path, page in shown.items() if page.status_code != 200}
+    assert not wrong
+    assert not [path for path, page in shown.items() if not speaks_our_voice(page.content.decode())]
+
+
+def test_the_second_step_of_a_sign_in_speaks_our_voice(client, bob):
+    TOTP.activate(bob, generate_totp_secret())
+    page = client.post("/accounts/login/", {"login": bob.email, "password": PASSWORD}, follow=True)
+    assert "One more step" in page.content.decode() and speaks_our_voice(page.content.decode())
+
+
+def test_every_template_that_allauth_shows_or_mails_is_our_own():
+    """What is not ours is no route here: codes by mail, phones, sign-up by passkey, trusted browsers."""
+    off = (
+        "_code.",
+        "_code_",
+        "phone",
+        "passkey",
+        "signup_form",
+        "trust",
+        "/snippets/",
+        "/base",
+        "email.html",
+    )
+    theirs = Path(allauth.__file__).parent / "templates"
+    shown = [path for part in ("account", "mfa") for path in theirs.glob(f"{part}/**/*.*")]
+    names = [str(path.relative_to(theirs)) for path in shown]
+    missing = [name for name in names if not (Path(settings.BASE_DIR) / "templates" / name).exists()]
+    left = [name for name in missing if not any(word in f"/{name}" for word in off)]
+    assert left == ["mfa/recovery_codes/download.txt"]

@@ -8,8 +8,9 @@ import pytest
 from django import forms
 from django.db import connection
 
-from accounts.models import StepUpFailure, User
-from accounts.stepup import MAX_FAILURES, REFUSED, WINDOW, StepUpMixin, confirm
+from accounts.models import User, WrongTry
+from accounts.services.guesses import MAX_FAILURES, WINDOW
+from accounts.stepup import REFUSED, StepUpMixin, confirm
 from core import clock
 
 PASSWORD = "correct horse battery"
@@ -26,19 +27,19 @@ def bob(db):
 
 def test_the_right_password_confirms_and_counts_nothing(bob):
     assert confirm(bob, PASSWORD)
-    assert not StepUpFailure.objects.exists()
+    assert not WrongTry.objects.exists()
 
 
 def test_a_wrong_password_is_refused_and_counted(bob):
     assert not confirm(bob, "guess")
-    assert StepUpFailure.objects.filter(user=bob).count() == 1
+    assert WrongTry.objects.count() == 1
 
 
 def test_after_too_many_wrong_tries_even_the_right_password_is_refused(bob):
     for _ in range(MAX_FAILURES):
         confirm(bob, "guess")
     assert not confirm(bob, PASSWORD)
-    assert StepUpFailure.objects.count() == MAX_FAILURES
+    assert WrongTry.objects.count() == MAX_FAILURES
 
 
 def test_the_limit_ends_after_its_window(bob):
@@ -84,4 +85,4 @@ def test_wrong_tries_sent_at_once_are_counted_one_by_one():
 
     with ThreadPoolExecutor(12) as pool:
         assert not any(pool.map(guess, range(12)))
-    assert StepUpFailure.objects.count() == MAX_FAILURES
+    assert WrongTry.objects.count() == MAX_FAILURES

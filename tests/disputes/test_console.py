@@ -43,7 +43,7 @@ def _text(response: Any) -> str:
 
 
 def _ruled(dispute: Dispute, people: Cast) -> Ruling:
-    data = {"preset": "half", "reasons": REASONS, "confirm": "1"}
+    data = {"preset": "half", "reasons": REASONS, "confirm": "1", "password": stage.PASSWORD}
     response = _client(people.arbitrator).post(_do(dispute, "rule"), data)
     assert response.status_code == 302
     return Ruling.objects.get(state__in=["proposed", "approved"])
@@ -118,16 +118,27 @@ def test_a_case_is_claimed_ruled_and_approved_in_the_console(people: Cast, under
     assert "Read it once more" in _text(preview)
     assert "990.00" in _text(preview)
     assert not Ruling.objects.exists()
-    client.post(_do(under_review, "rule"), data | {"confirm": "1"})
+    for proof in ({}, {"password": "a guess"}):
+        refused = client.post(_do(under_review, "rule"), data | {"confirm": "1"} | proof)
+        assert refused.status_code == 422 and not Ruling.objects.exists()
+    assert "No money has moved" in _text(refused)
+    client.post(_do(under_review, "rule"), data | {"confirm": "1", "password": stage.PASSWORD})
     ruling = Ruling.objects.get()
     assert (ruling.to_seller, ruling.to_buyer) == (1_000_000_001, 1_499_999_999)
 
     lead = _client(people.lead)
     assert "A ruling waits for a second person" in _text(lead.get(_case(under_review)))
-    wrong = lead.post(_do(under_review, "approve"), {"typed_amount": "2,500.01"})
+    wrong = lead.post(_do(under_review, "approve"), {"typed_amount": "2,500.01", "password": stage.PASSWORD})
     assert wrong.status_code == 422
     assert "Type the amount of this escrow" in _text(wrong)
-    assert lead.post(_do(under_review, "approve"), {"typed_amount": "2500"}).status_code == 302
+    unproven = lead.post(_do(under_review, "approve"), {"typed_amount": "2500", "password": "a guess"})
+    assert unproven.status_code == 422 and "No money has moved" in _text(unproven)
+    assert (
+        lead.post(
+            _do(under_review, "approve"), {"typed_amount": "2500", "password": stage.PASSWORD}
+        ).status_code
+        == 302
+    )
     assert stage.reread(under_review).state == "ruled"
 
 
@@ -137,7 +148,7 @@ def test_a_case_is_claimed_ruled_and_approved_in_the_console(people: Cast, under
 def test_presets_sum_to_the_last_base_unit(
     people: Cast, under_review: Dispute, preset: str, seller: int
 ) -> None:
-    data = {"preset": preset, "reasons": REASONS, "confirm": "1"}
+    data = {"preset": preset, "reasons": REASONS, "confirm": "1", "password": stage.PASSWORD}
     _client(people.arbitrator).post(_do(under_review, "rule"), data)
     ruling = Ruling.objects.get()
     assert (ruling.to_seller, ruling.to_seller + ruling.to_buyer) == (seller, 2_500_000_000)
@@ -157,7 +168,9 @@ def test_presets_sum_to_the_last_base_unit(
 def test_a_ruling_that_does_not_add_up_is_refused_and_nothing_typed_is_lost(
     people: Cast, under_review: Dispute, data: dict[str, str]
 ) -> None:
-    response = _client(people.arbitrator).post(_do(under_review, "rule"), data | {"confirm": "1"})
+    response = _client(people.arbitrator).post(
+        _do(under_review, "rule"), data | {"confirm": "1", "password": stage.PASSWORD}
+    )
     assert response.status_code == 422
     assert data["reasons"] in response.content.decode()
     assert not Ruling.objects.exists()
@@ -168,7 +181,7 @@ def test_the_author_reads_why_somebody_else_has_to_decide(people: Cast, under_re
     client = _client(people.arbitrator)
     page = _text(client.get(_case(under_review)))
     assert "Approve the ruling" not in page
-    client.post(_do(under_review, "approve"), {"typed_amount": "2500"})
+    client.post(_do(under_review, "approve"), {"typed_amount": "2500", "password": stage.PASSWORD})
     assert Ruling.objects.get(pk=ruling.pk).state == "proposed"
 
 

@@ -206,10 +206,14 @@ def test_a_hold_is_placed_with_a_reason_and_lifted_but_never_by_a_link(
     assert Escrow.objects.get().held_reason == "a hit on a list"
     operator.get(_hold(escrow, "lift"))
     assert Escrow.objects.get().held_reason == "a hit on a list"
-    operator.post(_hold(escrow, "lift"), {"_form_submitted": "on"})
+    operator.post(_hold(escrow, "lift"), {"_form_submitted": "on", "own_password": "a guess"})
+    assert Escrow.objects.get().held_reason == "a hit on a list"
+    operator.post(_hold(escrow, "lift"), {"_form_submitted": "on", "own_password": PASSWORD})
     assert Escrow.objects.get().held_reason == ""
     assert [entry.action for entry in AuditEntry.objects.order_by("id")] == ["hold.placed", "hold.lifted"]
-    gone = operator.post("/admin/payments/escrow/esc_none/lift/", {"_form_submitted": "on"})
+    gone = operator.post(
+        "/admin/payments/escrow/esc_none/lift/", {"_form_submitted": "on", "own_password": PASSWORD}
+    )
     assert gone.status_code == 404
 
 
@@ -221,6 +225,8 @@ def test_a_hold_needs_the_right_to_place_it(people: stage.Cast, escrow: Escrow) 
 
 def test_a_change_of_a_persons_rights_is_in_the_audit_log(operator: Client, people: stage.Cast) -> None:  # noqa: F811
     form = {"is_active": "on", "is_staff": "on", "groups": []}
+    assert operator.post(f"/admin/accounts/user/{people.stranger.pk}/change/", form).status_code == 200
+    form |= {"own_password": PASSWORD}
     answer = operator.post(f"/admin/accounts/user/{people.stranger.pk}/change/", form)
     assert answer.status_code == 302
     entry = AuditEntry.objects.get(action="user.rights_changed")
@@ -234,7 +240,10 @@ def test_switching_somebody_off_and_on_is_told_to_others_and_closes_running_sess
     inside = Client()
     inside.force_login(people.stranger)
     address = f"/admin/accounts/user/{people.stranger.pk}/change/"
-    for form, event, door in (({}, "user.disabled", 302), ({"is_active": "on"}, "user.enabled", 200)):
+    for form, event, door in (
+        ({}, "user.disabled", 302),
+        ({"is_active": "on", "own_password": PASSWORD}, "user.enabled", 200),
+    ):
         assert operator.post(address, form).status_code == 302
         assert operator.post(address, form).status_code == 302, "told once"
         assert OutboxEvent.objects.get(type=event).subject_id == people.stranger.pk

@@ -17,11 +17,14 @@ from partners.services.keys import IssuedKey
 
 pytestmark = pytest.mark.django_db
 ADD = "/admin/partners/apikey/add/"
+PASSWORD = "a long password"
+PROOF = {"own_password": PASSWORD}
+DIALOG = {"_form_submitted": "on"}
 
 
 @pytest.fixture
 def operator(client: Client) -> Client:
-    client.force_login(User.objects.create_superuser(email="op@example.com", password="a long password"))
+    client.force_login(User.objects.create_superuser(email="op@example.com", password=PASSWORD))
     return client
 
 
@@ -39,7 +42,8 @@ def test_a_new_key_is_shown_once_and_works(operator: Client, partner: Partner) -
         "ip_allow_list": "192.0.2.1/24",
     }
     assert operator.get(ADD).status_code == 200
-    response = operator.post(ADD, form)
+    assert operator.post(ADD, form).status_code == 200 and not ApiKey.objects.exists()
+    response = operator.post(ADD, form | PROOF)
     assert response.status_code == 200 and "no-store" in response["Cache-Control"]
     secret = _secret(response.content.decode())
     key = keys.find_usable(secret)
@@ -50,7 +54,7 @@ def test_a_new_key_is_shown_once_and_works(operator: Client, partner: Partner) -
 
 
 def test_a_malformed_allow_list_is_told_at_its_field(operator: Client, partner: Partner) -> None:
-    form = {"partner": partner.pk, "scopes": ["read"], "ip_allow_list": "home"}
+    form = {"partner": partner.pk, "scopes": ["read"], "ip_allow_list": "home"} | PROOF
     response = operator.post(ADD, form)
     assert "is not an IP address" in response.content.decode()
     assert not ApiKey.objects.exists()
@@ -64,11 +68,13 @@ def test_looking_at_a_dialog_changes_nothing(operator: Client, issued: IssuedKey
 
 
 def test_a_key_is_rolled_and_revoked_in_dialogs(operator: Client, issued: IssuedKey) -> None:
-    rolled = operator.post(_dialog(operator, issued, "roll"), {"_form_submitted": "on", "hours": 24})
+    operator.post(_dialog(operator, issued, "roll"), DIALOG | {"hours": 24, "own_password": "a guess"})
+    assert ApiKey.objects.count() == 1
+    rolled = operator.post(_dialog(operator, issued, "roll"), DIALOG | PROOF | {"hours": 24})
     assert keys.find_usable(_secret(rolled.content.decode())) is not None
-    again = operator.post(_dialog(operator, issued, "roll"), {"_form_submitted": "on", "hours": 24})
+    again = operator.post(_dialog(operator, issued, "roll"), DIALOG | PROOF | {"hours": 24})
     assert "rolled before" in again.content.decode()
-    operator.post(_dialog(operator, issued, "revoke"), {"_form_submitted": "on"})
+    operator.post(_dialog(operator, issued, "revoke"), DIALOG)
     assert keys.find_usable(issued.secret) is None
 
 
@@ -83,7 +89,11 @@ def test_a_partner_is_made_renamed_and_switched_off(
     partner.refresh_from_db()
     assert (partner.name, partner.enabled) == ("Bazaar", False)
     assert keys.find_usable(secret) is None
-    operator.post("/admin/partners/partner/add/", {"name": "Fair", "owner": partner.owner_id})
+    operator.post(address, {"name": "Bazaar", "enabled": "on"})
+    assert not Partner.objects.get(pk=partner.pk).enabled, "on again only with the password"
+    made = {"name": "Fair", "owner": partner.owner_id}
+    operator.post("/admin/partners/partner/add/", made)
+    operator.post("/admin/partners/partner/add/", made | PROOF)
     assert Partner.objects.filter(name="Fair", enabled=True).exists()
     actions = set(AuditEntry.objects.values_list("action", flat=True))
     assert {"partner.created", "partner.renamed", "partner.disabled"} <= actions
@@ -103,7 +113,7 @@ def _dialog(operator: Client, issued: IssuedKey, verb: str) -> str:
 
 def test_only_label_and_allow_list_of_a_key_change(operator: Client, issued: IssuedKey) -> None:
     address = f"/admin/partners/apikey/{quote(issued.key.pk)}/change/"
-    form = {"label": "till", "ip_allow_list": "192.0.2.0/24", "scopes": ["read"], "livemode": "on"}
+    form = {"label": "till", "ip_allow_list": "192.0.2.0/24", "scopes": ["read"], "livemode": "on"} | PROOF
     assert operator.post(address, form).status_code == 302
     key = ApiKey.objects.get()
     assert (key.label, key.ip_allow_list) == ("till", ["192.0.2.0/24"])

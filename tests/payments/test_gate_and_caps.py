@@ -347,9 +347,12 @@ def test_in_the_console_only_an_approver_sees_and_gives_approvals(capped: Desk) 
     capped.settle()
     address = f"/admin/payments/approval/{quote(waiting(escrow).pk)}/"
     form = {"_form_submitted": "on", "typed_amount": "250.00", "signature": ""}
+    form |= {"own_password": "correct horse"}
     olga = approver()
     client = Client()
     client.force_login(olga)
+    client.post(f"{address}approve/", form | {"own_password": "a guess"})
+    assert waiting_or_given(escrow) == "waiting"
     assert "approve" in client.post(f"{address}approve/", form).content.decode().lower()
     assert waiting_or_given(escrow) == "given"
     plain = Client()

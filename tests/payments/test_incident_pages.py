@@ -192,12 +192,14 @@ def test_an_operator_stops_the_clocks_of_a_network_or_of_all_and_lets_them_go_on
     address = f"/admin/payments/incident/{quote(one.pk)}/"
     assert f"{address}end/" in text(client, f"{address}change/")
     client.get(f"{address}end/")
-    client.post(f"{address}end/", FORM | {"reason": ""})
-    assert Incident.objects.get(pk=one.pk).ended_at is None
+    proof = FORM | {"own_password": "correct horse"}
+    client.post(f"{address}end/", proof | {"reason": ""})
     client.post(f"{address}end/", FORM | {"reason": "it is back"})
+    assert Incident.objects.get(pk=one.pk).ended_at is None
+    client.post(f"{address}end/", proof | {"reason": "it is back"})
     assert Incident.objects.get(pk=one.pk).ended_by == "operator"
-    assert "has ended" in client.post(f"{address}end/", FORM | {"reason": "again"}).content.decode()
-    assert client.post("/admin/payments/incident/inc_none/end/", FORM | {"reason": "x"}).status_code == 404
+    assert "has ended" in client.post(f"{address}end/", proof | {"reason": "again"}).content.decode()
+    assert client.post("/admin/payments/incident/inc_none/end/", proof | {"reason": "x"}).status_code == 404
     story = AuditEntry.objects.filter(subject_id=one.pk).values_list("action", "actor_label")
     assert list(story) == [("incident.opened", "operator"), ("incident.ended", "operator")]
 

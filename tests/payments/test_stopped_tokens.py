@@ -245,12 +245,13 @@ def test_an_operator_starts_a_token_with_a_reason_and_by_no_other_way(desk: Desk
     user.user_permissions.set(rights)
     client = Client()
     client.force_login(user)
-    form = {"_form_submitted": "on", "reason": " "}
+    form = {"_form_submitted": "on", "reason": " ", "own_password": "correct horse"}
     client.get(f"{address}start/")
     client.post(f"{address}start/", form)
     client.post(f"{address}change/", {"stopped": "", "reason": ""})
     made = {"network": switch.network_id, "kind": "token", "reason": "x"}
     assert client.post("/admin/payments/killswitch/add/", made).status_code == 200
+    client.post(f"{address}start/", form | {"reason": "a line was wrong", "own_password": "a guess"})
     assert is_stopped(desk) and KillSwitch.objects.count() == 1
     assert f"{address}start/" in client.get(f"{address}change/").content.decode()
     client.post(f"{address}start/", form | {"reason": "a line was wrong"})
@@ -260,6 +261,11 @@ def test_an_operator_starts_a_token_with_a_reason_and_by_no_other_way(desk: Desk
     client.post("/admin/payments/killswitch/add/", made | {"kind": "release", "stopped": "on"})
     plain = KillSwitch.objects.get(kind="release")
     assert plain.stopped
+    change = f"/admin/payments/killswitch/{plain.pk}/change/"
+    client.post(change, {"reason": "over"})
+    assert KillSwitch.objects.get(pk=plain.pk).stopped, "lifted only with the password"
+    client.post(change, {"reason": "over", "own_password": "correct horse"})
+    assert not KillSwitch.objects.get(pk=plain.pk).stopped
     for other in (plain.pk, "abc", "1_2F", "%00"):
         address = f"/admin/payments/killswitch/{other}/start/"
         assert client.post(address, form | {"reason": "x"}).status_code == 404
