@@ -22,9 +22,13 @@ PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13; do \
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_ROOT_USER_ACTION := ignore
 
+# What pip does, a word for each package; npm says nothing that a person could follow, so it gets dots.
+progress = awk '/^Collecting / { print "  " $$2; fflush() } /^Installing / { print "  installing them ..."; fflush() }'
+waiting = { while sleep 3; do printf .; done & } 2> /dev/null; dots=$$!; trap 'kill $$dots; echo' EXIT
+
 say = { echo "holdfast: $(1)" >&2; exit 1; }
 
-.PHONY: help setup demo demo-check demo-reset test check chaos chaos-rules-off soak explain hosts bench attack \
+.PHONY: help setup demo demo-check demo-stop demo-reset test check chaos chaos-rules-off soak explain hosts bench attack \
 	gas contracts contracts-long contracts-exit contracts-prove contracts-mutate schema css messages clean chromium
 
 help: ## this list
@@ -38,6 +42,9 @@ demo: setup ## the whole product on this machine: http://127.0.0.1:8000 (PORT=..
 
 demo-check: setup ## the demo without a browser, on scratch data; ends by itself
 	@$(STACK) demo --check
+
+demo-stop: ## end the demo, wherever it was started
+	@$(STACK) stop
 
 demo-reset: setup ## forget the people, deals and chain of the demo
 	@$(STACK) reset
@@ -125,7 +132,7 @@ clean: ## remove what setup and the checks made; the demo's data stays
 		|| $(call say,This Python has no venv module; install it: apt-get install python3-venv)
 	@echo "Installing Python packages ..."
 	@test -x .venv/bin/pip || $(PYTHON) -m venv --clear .venv
-	@.venv/bin/pip install --quiet -r requirements-dev.txt -c constraints.txt \
+	@.venv/bin/pip install --progress-bar off -r requirements-dev.txt -c constraints.txt | $(progress) \
 		|| $(call say,The Python packages could not be installed (pip says why above); check the network and run make setup again.)
 	@touch $@
 
@@ -133,7 +140,7 @@ clean: ## remove what setup and the checks made; the demo's data stays
 	@test -n "$(PYTHON)" || $(call say,Python 3.11 or newer is missing; install it or name one: make $@ PYTHON=/path/to/python3.11)
 	@echo "Installing the provers ..."
 	@test -x .venv-proof/bin/pip || $(PYTHON) -m venv --clear .venv-proof
-	@.venv-proof/bin/pip install --quiet -r requirements-proof.txt -c constraints-proof.txt \
+	@.venv-proof/bin/pip install --progress-bar off -r requirements-proof.txt -c constraints-proof.txt | $(progress) \
 		|| $(call say,The provers could not be installed (pip says why above); check the network and run make again.)
 	@touch $@
 
@@ -145,7 +152,7 @@ node_modules/.installed: package.json package-lock.json
 	@node -e 'process.exit(Number(process.versions.node.split(".")[0]) < 20 ? 1 : 0)' \
 		|| $(call say,Node $$(node --version) is too old; install Node 20 or newer.)
 	@echo "Installing npm packages ..."
-	@npm install --no-save --silent --loglevel=error --no-update-notifier \
+	@$(waiting); npm install --no-save --silent --loglevel=error --no-update-notifier \
 		|| $(call say,The npm packages could not be installed (npm says why above); check the network and run make setup again.)
 	@ls node_modules/@foundry-rs/anvil-*/bin/anvil > /dev/null 2>&1 \
 		|| $(call say,npm left out anvil: its download broke or it has no build for this platform; run make setup again.)

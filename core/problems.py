@@ -24,6 +24,7 @@ _BY_STATUS = {
     404: ("not_found", "Not found"),
     405: ("method_not_allowed", "Method not allowed"),
     406: ("not_acceptable", "Only JSON is served"),
+    408: ("too_slow", "The request did not arrive in time"),
     409: ("conflict", "Not possible in this state"),
     412: ("stale", "The object has changed"),
     413: ("too_large", "The request is too large"),
@@ -91,10 +92,16 @@ def problem(
     return Response(body, status=status_code, content_type=MEDIA_TYPE)
 
 
+def document(status_code: int, detail: str, instance: str) -> bytes:
+    """The same document as JSON, for who answers before Django does."""
+    rendered: bytes = JSONRenderer().render(_plain(status_code, detail, instance).data)
+    return rendered
+
+
 def as_http(request: HttpRequest, status_code: int, detail: str) -> HttpResponse:
     """The same document outside the API's views: for Django's own error handlers."""
-    response = _plain(status_code, detail, request.path)
-    return HttpResponse(JSONRenderer().render(response.data), status=status_code, content_type=MEDIA_TYPE)
+    body = document(status_code, detail, request.path)
+    return HttpResponse(body, status=status_code, content_type=MEDIA_TYPE)
 
 
 def _of_framework(error: exceptions.APIException, instance: str) -> Response:

@@ -1,6 +1,7 @@
 """ASGI entry point: pages and API over HTTP, live pages over websockets."""
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 
 from channels.auth import AuthMiddlewareStack
 from channels.routing import ProtocolTypeRouter, URLRouter
@@ -10,11 +11,19 @@ from django.core.asgi import get_asgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "escrow_platform.settings.production")
 django_application = get_asgi_application()
 
-from escrow_platform.urls import websocket_urlpatterns  # noqa: E402  (models load with the application above)
+# Models load with the application above.
+from core.rights import require_plain_role  # noqa: E402
+from escrow_platform.door import Door  # noqa: E402
+from escrow_platform.urls import websocket_urlpatterns  # noqa: E402
 
-application = ProtocolTypeRouter(
-    {
-        "http": django_application,
-        "websocket": AllowedHostsOriginValidator(AuthMiddlewareStack(URLRouter(websocket_urlpatterns))),
-    }
+with ThreadPoolExecutor(1) as aside:  # a server imports this inside its event loop, where no query may run
+    aside.submit(require_plain_role).result()
+
+application = Door(
+    ProtocolTypeRouter(
+        {
+            "http": django_application,
+            "websocket": AllowedHostsOriginValidator(AuthMiddlewareStack(URLRouter(websocket_urlpatterns))),
+        }
+    )
 )

@@ -34,6 +34,7 @@ def duties() -> list[Duty]:
         Duty("outbox", "payments.tasks.drain_outbox", 1),
         Duty("disputes", "disputes.sweep", 30),
         Duty("idempotency", "partners.forget_old_answers", 3600),
+        Duty("audit log", "escrow_platform.tasks.verify_audit", 300),
         Duty("schedule", "escrow_platform.tasks.sync_schedule", 60),
     ]
     for network in watched():

@@ -10,6 +10,7 @@ from chain.services import pulse
 from chain.services.sweep import sweep as sweep_chain
 from core import deadlines, outbox
 from disputes.tasks import sweep as sweep_disputes
+from escrow_platform import auditing
 from escrow_platform.schedule import watched
 from payments.services import incidents
 from payments.services.escrows import show_head
@@ -26,7 +27,7 @@ def sweep_once() -> bool:
         worked += _try(_show_heads, network)
         worked += _try(project, network)
         _try(pulse.watch, network)
-    for duty in (deadlines.run_due, incidents.carry_on, outbox.drain, sweep_disputes):
+    for duty in (deadlines.run_due, incidents.carry_on, outbox.drain, sweep_disputes, auditing.go_on):
         worked += _try(duty)
     return worked > 0
 

@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from escrow_platform import routing, schedule
+from escrow_platform import auditing, routing, schedule
 from escrow_platform.celery import app
 
 
@@ -11,3 +11,9 @@ def sync_schedule() -> None:
     """Follow networks that were added or switched off."""
     schedule.sync()
     routing.tell_workers(app)
+
+
+@shared_task
+def verify_audit() -> None:
+    """Follow the audit log; a whole round a day, in portions."""
+    auditing.go_on()

@@ -26,7 +26,7 @@ def watch(network: Network) -> None:
     names = [*_PLATFORM, *(f"chain.{duty}:{network.slug}" for duty in _OF_A_NETWORK)]
     limit = max(_LIMIT, timedelta(seconds=_BLOCKS * network.block_time))
     _tell(network, KIND, heartbeat.stopped(names, limit), "it does not run any more; is the scheduler alive?")
-    late = rounds.unended(network.slug, _ROUND)
+    late = rounds.unended(network.slug, _ROUND) + rounds.unended("platform", _ROUND)
     late += rounds.unended(network.slug, _UNFINISHED, "books unfinished")
     _tell(network, UNENDED, late, "no whole round for far too long: it fails, or there is too much")
 

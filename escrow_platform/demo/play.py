@@ -1,4 +1,6 @@
-"""The two deals of the demo, played with real transactions while the workers do the rest.
+"""The deals of the demo, played with real transactions while the workers do the rest.
+
+Two go to their end, two to the point where the visitor takes over.
 
 Only services are called, as the pages would; every wait is for the chain and has a limit.
 """
@@ -23,6 +25,14 @@ LIMIT = 120  # seconds for one wait
 
 Say = Callable[[str], None]
 
+_NAMES = {
+    "released": "released deal",
+    "disputed": "disputed deal",
+    "to_pay": "deal that waits to be paid",
+    "to_judge": "payment of the deal to judge",
+    "judging": "dispute that waits for its judge",
+}
+
 
 class DemoFailed(RuntimeError):
     """Something did not happen within its limit; the message says what."""
@@ -30,10 +40,17 @@ class DemoFailed(RuntimeError):
 
 def play(say: Say) -> None:
     """Play what was not played yet. Raises `DemoFailed` when a step falls short."""
-    for key, story in (("released", _released), ("disputed", _disputed)):
-        if people.remembered(key):
-            say(f"The {key} deal was played before; it is kept.")
-            continue
+    # Its payment becomes final while the others are played.
+    _once("to_judge", _paid_for_judging, say)
+    for key, story in (("released", _released), ("disputed", _disputed), ("to_pay", _to_pay)):
+        _once(key, story, say)
+    _once("judging", _to_judge, say)
+
+
+def _once(key: str, story: Callable[[Say], Deal], say: Say) -> None:
+    if people.remembered(key):
+        say(f"The {_NAMES[key]} was played before; it is kept.")
+    else:
         people.remember(key, story(say).pk)
 
 
@@ -93,6 +110,52 @@ def _disputed(say: Say) -> Deal:
     _until(lambda: _case(dispute).state == "executed", "the case closed")
     _tell_legs(escrow, say)
     return escrow.deal
+
+
+def _to_pay(say: Say) -> Deal:
+    say("Deal 3: Bob sells Alice photographs for 120.00 USDT. Paying is left to you.")
+    return _agreed("Photographs of the bakery", 120, "Twenty edited photographs as JPEG.", say).deal
+
+
+def _paid_for_judging(say: Say) -> Deal:
+    say("Deal 4: Bob sells Alice a translation for 400.00 USDT; we come back to it.")
+    escrow = _agreed("Translation of a menu", 400, "The menu in French and Italian.", say)
+    demo_wallet.pay(escrow, escrow.amount)
+    return escrow.deal
+
+
+def _to_judge(say: Say) -> Deal:
+    alice, bob = people.user("Alice"), people.user("Bob")
+    deal = Deal.objects.get(pk=people.remembered("to_judge"))
+    escrow = Escrow.objects.select_related("network", "token__network").get(deal=deal)
+    say("Deal 4: Bob delivered the French part of the translation. Alice disputes.")
+    _until(lambda: _state(escrow) == EscrowState.FUNDED, f"the escrow of “{escrow.title}” became funded")
+    delivery.deliver(
+        escrow_id=escrow.pk, role="seller", acting=deals.person(bob), note="The French menu is attached."
+    )
+    dispute = opening.open_dispute(
+        escrow_id=escrow.pk,
+        role="buyer",
+        reason="incomplete",
+        text="The Italian half of the menu is missing.",
+        nothing_more=True,
+        acting=deals.person(alice),
+        user=alice,
+    )
+    _wait(escrow, EscrowState.DISPUTED, say)
+    _until(lambda: _case(dispute).state in ("opened", "evidence"), "the case opened")
+    evidence.add_evidence(
+        dispute_id=dispute.pk,
+        role="seller",
+        text="The Italian half was never agreed; the price is for one language.",
+        acting=deals.person(bob),
+        user=bob,
+    )
+    evidence.nothing_more(dispute_id=dispute.pk, role="seller", acting=deals.person(bob))
+    _until(lambda: _case(dispute).state == "under_review", "the review began")
+    people.remember("case", dispute.pk)
+    say("  Both sides have spoken. Judging is left to you.")
+    return deal
 
 
 def _rule(dispute: Dispute, escrow: Escrow, arbitrator: User, lead: User, say: Say) -> None:

@@ -109,6 +109,8 @@ DATABASES["default"] |= {
         "tcp_user_timeout": 60_000,
     },
 }
+# Refuse to start as a superuser or as the owner of the tables, who can switch their guards off.
+PLAIN_DATABASE_ROLE = False
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # Redis: broker and live pages; losing it costs latency, never money ----------------------------------
@@ -132,6 +134,8 @@ CACHES: dict[str, Any] = {
     },
 }
 CELERY_BROKER_URL = REDIS_URL
+CELERY_BROKER_TRANSPORT = "escrow_platform.broker:Transport"  # drops what it cannot read
+CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ROUTES = ("escrow_platform.routing.route",)  # a queue for each network
 CELERY_TASK_ACKS_LATE = True
@@ -236,6 +240,19 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 SESSION_COOKIE_HTTPONLY = True
+# Addresses and networks of the proxies in front, the only ones that are believed about who a visitor is.
+TRUSTED_PROXIES: list[str] = []
+# What one web process takes at its door, before Django reads anything; see `escrow_platform.door`.
+DOOR = {
+    "served": 40,
+    "wait_seconds": 5,
+    "http_of_one_address": 24,
+    "websocket_of_one_address": 24,
+    "body": 1_000_000,
+    "idle_seconds": 15,
+    "body_seconds": 30,
+    "slowest_bytes_per_second": 200_000,
+}
 SESSION_COOKIE_SAMESITE = "Lax"
 X_FRAME_OPTIONS = "DENY"
 SECURE_REFERRER_POLICY = "same-origin"

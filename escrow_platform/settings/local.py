@@ -3,19 +3,23 @@
 from pathlib import Path
 
 from escrow_platform.settings.base import *  # noqa: F403  (a settings module extends the base by design)
-from escrow_platform.settings.base import BASE_DIR, CLOCKS, env
+from escrow_platform.settings.base import BASE_DIR, CLOCKS, DOOR, env
 
 DEBUG = env.bool("DEBUG", default=False)
 SECRET_KEY = env.str("SECRET_KEY", default="local-only-not-secret-" + "0" * 40)
 ALLOWED_HOSTS = ["127.0.0.1", "localhost", "[::1]"]
 KEYSTORE_PASSWORD = env.str("KEYSTORE_PASSWORD", default="local-only")
 KEYSTORE_LIGHT = True
+# Everybody here comes from the same address.
+DOOR = DOOR | {"http_of_one_address": 1000, "websocket_of_one_address": 1000}
 DEMO = True
 # Where the demo keeps what it must find again.
 STATE_FOLDER = Path(env.str("HOLDFAST_STATE", default=str(BASE_DIR / ".holdfast")))
 ACCOUNT_EMAIL_VERIFICATION = "none"
 STAFF_NEED_SECOND_FACTOR = False
-EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
+# Mails are files that anybody can read.
+EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
+EMAIL_FILE_PATH = STATE_FOLDER / "mail"
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},

@@ -5,6 +5,7 @@ from escrow_platform.settings.base import *  # noqa: F403  (a settings module ex
 from escrow_platform.settings.base import env
 
 needs.postgres("DATABASE_URL")
+PLAIN_DATABASE_ROLE = True
 needs.text("REDIS_URL")
 SECRET_KEY = needs.secret("SECRET_KEY", needs.SIGNING_KEY)
 KEYSTORE_PASSWORD = needs.secret("KEYSTORE_PASSWORD", needs.PASSWORD)

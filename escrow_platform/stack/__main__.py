@@ -50,6 +50,11 @@ def reset(_options: argparse.Namespace) -> int:
     return 0
 
 
+def stop(_options: argparse.Namespace) -> int:
+    print("holdfast: the demo has ended." if state.stop() else "holdfast: no demo runs.")
+    return 0
+
+
 def _services(text: str) -> list[str]:
     names = [name for name in text.split(",") if name]
     if unknown := [name for name in names if name not in VARIABLES]:
@@ -78,6 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--check", action="store_true", help="on free ports, scratch data, ends by itself")
     demo.add_argument("--port", type=int, default=DEFAULT_PORT, help="of the site")
     demo.set_defaults(run=demonstrate)
+    verbs.add_parser("stop", help="end the demo that runs").set_defaults(run=stop)
     verbs.add_parser("reset", help="delete the demo's data").set_defaults(run=reset)
     return parser
 

@@ -15,6 +15,7 @@ class Step:
 
     title: str
     argv: tuple[str, ...]
+    login: str = "work"  # of the database; "" is the owner's
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class Process:
     name: str
     argv: tuple[str, ...]  # {port} becomes the port of the site
     serves_site: bool = False  # it is ready when the site answers
+    login: str = "work"  # of the database
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,8 @@ def manage(*words: str) -> tuple[str, ...]:
 
 PLAN = Plan(
     prepare=(
-        Step("Preparing the database", manage("migrate", "--no-input")),
+        Step("Preparing the database", manage("migrate", "--no-input"), login=""),
+        Step("Giving the application its rights", manage("grant_rights", "--if-there"), login=""),
         Step("Deploying the contracts", manage("chain_deploy")),
         Step("Deploying the operator and the seats", manage("operator_deploy")),
         Step("Introducing the people", manage("demo_seed")),
@@ -54,6 +57,7 @@ PLAN = Plan(
                 "--no-access-log",
             ),
             serves_site=True,
+            login="web",
         ),
         Process(
             "worker",

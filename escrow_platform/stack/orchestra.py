@@ -72,7 +72,7 @@ def _run_step(
     run: Run, step: demo.Step, supervisor: Supervisor, log: Path | None, limit: float | None
 ) -> None:
     """Run the step to its end while the processes beside it are kept alive."""
-    child = run.adopt(spawn(step.title, step.argv, env=run.env, cwd=CHECKOUT, log=log))
+    child = run.adopt(spawn(step.title, step.argv, env=run.env_of(step.login), cwd=CHECKOUT, log=log))
     while child.running():
         supervisor.tend()
         if limit is not None and time.monotonic() > limit:

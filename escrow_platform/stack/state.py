@@ -3,6 +3,7 @@
 import fcntl
 import os
 import shutil
+import signal
 import time
 from pathlib import Path
 
@@ -23,7 +24,10 @@ def lock(folder: Path) -> int:
         holder = os.pread(descriptor, 20, 0).decode().strip()
         if _lives(holder) or time.monotonic() > limit:
             os.close(descriptor)
-            raise StackError(f"The demo already runs (process {holder}); end it with Ctrl-C in its terminal.")
+            raise StackError(
+                f"The demo already runs (process {holder}); end it with Ctrl-C in its terminal, "
+                "or with: make demo-stop"
+            )
         time.sleep(0.1)
     os.ftruncate(descriptor, 0)
     os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
@@ -40,6 +44,26 @@ def reset() -> None:
         shutil.rmtree(folder)
     finally:
         os.close(descriptor)
+
+
+def stop() -> bool:
+    """End the demo that runs, wherever it was started, and wait for it; False if none runs."""
+    folder = paths.state_folder()
+    if not (folder / "lock").exists():
+        return False
+    descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CLOEXEC)
+    try:
+        if _taken(descriptor):
+            return False
+        os.kill(int(os.pread(descriptor, 20, 0).decode().strip()), signal.SIGTERM)
+        limit = time.monotonic() + 3 * PATIENCE
+        while not _taken(descriptor):
+            if time.monotonic() > limit:
+                raise StackError("The demo was told to end and still runs.")
+            time.sleep(0.1)
+    finally:
+        os.close(descriptor)
+    return True
 
 
 def _taken(descriptor: int) -> bool:

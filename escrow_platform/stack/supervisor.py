@@ -45,7 +45,7 @@ class Keeper:
         child = spawn(
             self.process.name,
             self._argv,
-            env=self._run.env,
+            env=self._run.env_of(self.process.login),
             cwd=CHECKOUT,
             log=self.log,
             death_signal=signal.SIGTERM,

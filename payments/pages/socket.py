@@ -12,6 +12,8 @@ from payments.models import Party
 
 log = structlog.get_logger(__name__)
 
+# What the server itself tells of the connection.
+_OF_THE_CONNECTION = frozenset({"websocket.connect", "websocket.receive", "websocket.disconnect"})
 _NOT_FOUND = 4404
 _UNAVAILABLE = 1013
 
@@ -21,8 +23,22 @@ class DealSocket(AsyncJsonWebsocketConsumer):
 
     group = ""
 
+    async def dispatch(self, message: Any) -> None:
+        """Messages of the channel layer call methods by name: only ours, about this deal, get that far."""
+        kind = message.get("type") if isinstance(message, dict) else None
+        if kind in _OF_THE_CONNECTION:
+            await super().dispatch(message)
+        elif kind == "deal.changed" and self.group and message.get("deal", self._deal_id) == self._deal_id:
+            await self.deal_changed()
+        else:
+            log.warning("live_message_dropped", kind=str(kind)[:40])
+
+    @property
+    def _deal_id(self) -> str:
+        return str(self.scope["url_route"]["kwargs"]["deal_id"])
+
     async def connect(self) -> None:
-        deal_id = self.scope["url_route"]["kwargs"]["deal_id"]
+        deal_id = self._deal_id
         user: Any = self.scope["user"]
         if not user.is_authenticated or not await _is_party(deal_id, user.pk):
             await self._refuse(_NOT_FOUND)
@@ -50,8 +66,8 @@ class DealSocket(AsyncJsonWebsocketConsumer):
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None, **_: Any) -> None:
         """Nobody has anything to say here: whatever is sent is dropped unread."""
 
-    async def deal_changed(self, event: dict[str, Any]) -> None:
-        """Called by the channel layer for `payments.live.deal_changed`."""
+    async def deal_changed(self) -> None:
+        """What `payments.live.deal_changed` told."""
         await self.send_json({"look": "again"})
 
 

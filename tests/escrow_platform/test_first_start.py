@@ -49,7 +49,7 @@ class Place:
         for theirs, ours in {
             "redis://127.0.0.1:6379/0": redis,
             "127.0.0.1:5432/holdfast": f"{database.hostname}:{database.port}/{self.mark}",
-            "DATABASE holdfast": f"DATABASE {self.mark}",
+            "DATABASE holdfast ": f"DATABASE {self.mark} ",
             "holdfast_": f"{self.mark}_",
             "_PASSWORD": f"_{self.mark}",
             "KEYSTORE_" + self.mark: "KEYSTORE_PASSWORD",

@@ -1,3 +1,4 @@
+import os
 import signal
 import socket
 import subprocess
@@ -81,6 +82,42 @@ def test_the_demo_starts_again_right_after_kill_9(start: Callable[..., Started],
 
     assert first.nothing_left()
     assert "run 2" in second.output
+
+
+@pytest.mark.parametrize(
+    ("signum", "ignored"),
+    [(signal.SIGINT, False), (signal.SIGTERM, True)],
+    ids=["plain", "interrupts ignored"],
+)
+def test_a_demo_in_the_background_ends_when_it_is_asked_to(
+    open_folder: Path, tmp_path: Path, signum: signal.Signals, ignored: bool
+) -> None:
+    """Started by make, without a terminal; a shell without job control starts it with interrupts ignored."""
+    log, port = tmp_path / "log", ports.free_port()
+    env = bare_environment() | {"HOLDFAST_STATE": str(open_folder / "state")}
+    words = ["make", "-f", "tests/stack/tiny.mk", "demo", f"PORT={port}", f"PYTHON={sys.executable}"]
+    if ignored:
+        words = ["bash", "-c", 'trap "" INT; exec "$@"', "bash", *words]
+    with log.open("wb") as output:
+        make = subprocess.Popen(
+            words, env=env, cwd=paths.CHECKOUT, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+        )
+    eventually(lambda: READY in log.read_text() or make.poll() is not None, "the demo runs")
+    everything = psutil.Process(make.pid).children(recursive=True)
+    os.kill(make.pid, signum)
+    make.wait(30)
+    eventually(lambda: not any(child.is_running() and command_of(child) for child in everything), "all ended")
+    assert "ended; the data stays" in log.read_text()
+
+
+def test_a_demo_is_ended_from_elsewhere(start: Callable[..., Started], open_folder: Path) -> None:
+    folder = str(open_folder / "state")
+    run = start("fine", str(ports.free_port()), module=TINY, ready_line=READY, HOLDFAST_STATE=folder)
+    ended = stack("stop", HOLDFAST_STATE=folder)
+    assert "the demo has ended" in ended.stdout
+    assert run.popen.wait(10) == 0
+    assert run.nothing_left()
+    assert "no demo runs" in stack("stop", HOLDFAST_STATE=folder).stdout
 
 
 @pytest.mark.parametrize("name", ["web", "worker"])

@@ -26,7 +26,7 @@ def plan(variant: str) -> Plan:
     return Plan(
         prepare=(Step("Preparing", (PYTHON, "-c", "print('prepared')")),),
         processes=(Process("web", site, serves_site=True), Process("worker", (PYTHON, "-c", worker))),
-        show=(Step("Playing", (PYTHON, "-c", play)),),
+        show=(Step("Playing", (PYTHON, "-c", play), login=""),),
     )
 
 

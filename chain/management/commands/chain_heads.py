@@ -8,13 +8,14 @@ from django.core.management.base import BaseCommand, CommandError
 from chain.models import Network
 from chain.services.heads import follow
 from chain.tasks import index
-from core import doorbell
+from core import doorbell, rights
 
 
 class Command(BaseCommand):
     help = "Follow the heads of all enabled networks and ring their readers, until interrupted."
 
     def handle(self, *args: Any, **options: Any) -> None:
+        rights.require_plain_role()
         networks = list(Network.objects.filter(enabled=True).order_by("slug"))
         if not networks:
             raise CommandError("There is no enabled network.")

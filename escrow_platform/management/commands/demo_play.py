@@ -10,7 +10,7 @@ from escrow_platform.demo.ground import only_where_nothing_is_real
 
 
 class Command(BaseCommand):
-    help = "Play the demo's two deals with real transactions; what was played before is kept."
+    help = "Play the demo's deals with real transactions; what was played before is kept."
 
     def handle(self, *args: Any, **options: Any) -> None:
         only_where_nothing_is_real()

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
+from core import rights
 from escrow_platform.sweep import sweep_once
 
 
@@ -16,6 +17,7 @@ class Command(BaseCommand):
         parser.add_argument("--pause", type=float, default=1.0, help="seconds between two rounds")
 
     def handle(self, *args: Any, forever: bool, pause: float, **options: Any) -> None:
+        rights.require_plain_role()
         while True:
             worked = sweep_once()
             if not forever:

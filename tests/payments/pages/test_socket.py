@@ -77,6 +77,31 @@ def test_what_a_viewer_sends_is_dropped_and_the_line_stays_open(desk: Desk) -> N
     assert json.loads(async_to_sync(chatter)()["text"]) == {"look": "again"}
 
 
+def test_a_message_of_the_layer_that_is_not_ours_is_neither_forwarded_nor_the_lines_end(desk: Desk) -> None:
+    deal = desk.agreed()
+    forged = (
+        {"type": "send.json", "content": "anything"},
+        {"type": "send", "text": "anything"},
+        {"type": "close"},
+        {"type": "nobody.knows"},
+        {"type": 5},
+        {"no": "type"},
+        {"type": "deal.changed", "deal": "deal_of_somebody_else"},
+    )
+
+    async def listen() -> dict:
+        line = await _dial(desk.cast.buyer, deal.pk)
+        for message in (*forged, {"type": "deal.changed", "deal": deal.pk}):
+            await get_channel_layer().group_send(live.group_name(deal.pk), message)
+        heard = await line.receive_output(5)
+        assert await line.receive_nothing(0.2)
+        await line.send_input({"type": "websocket.disconnect", "code": 1000})
+        await line.wait(5)
+        return heard
+
+    assert json.loads(async_to_sync(listen)()["text"]) == {"look": "again"}
+
+
 def test_an_address_with_a_zero_byte_is_a_strangers(desk: Desk) -> None:
     async def listen() -> dict:
         return await (await _dial(desk.cast.buyer, "deal_\x00")).receive_output(5)
