@@ -41,7 +41,7 @@ def _left_to_do() -> Iterator[str]:
     )
     place = [waiting.deal_id, waiting.pk]
     if waiting.state == "awaiting_deposit":
-        yield f"  Pay      as alice@demo.test: “{waiting.title}”, {waiting.in_token(waiting.amount)}"
+        yield f"  Pay      as alice@demo.test: “{waiting.title}”, {waiting.money}"
         yield f"           {settings.SITE_URL}{reverse('deals:pay', args=place)}"
     else:
         yield f"  Pay      “{waiting.title}” is {_words(waiting.state)} now"
