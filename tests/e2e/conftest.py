@@ -16,6 +16,7 @@ import psycopg2
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
+from escrow_platform.stack import postgres
 from escrow_platform.stack.demo import PLAN, environment
 from tests.e2e.person import Person
 
@@ -68,10 +69,12 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     for step in PLAN.prepare:
         done = subprocess.run(step.argv, env=env, cwd=ROOT, capture_output=True, text=True, check=False)
         assert done.returncode == 0, f"{step.title}: {done.stdout}\n{done.stderr}"
+    # Browsers see what the application's own roles may do, not what the owner of the tables may.
+    logins = postgres.logins(env["DATABASE_URL"])
     running = [
         subprocess.Popen(
             [word.format(port=port) for word in process.argv],
-            env=env,
+            env=env | {"DATABASE_URL": logins[process.login]},
             cwd=ROOT,
             stdout=log,
             stderr=log,

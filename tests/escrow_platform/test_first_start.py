@@ -189,3 +189,18 @@ def test_the_consoles_lead_to_the_sign_in_which_has_its_stylesheets(web: Place) 
 def test_a_visitor_without_encryption_is_sent_to_https(web: Place) -> None:
     answer = _get(web, "/help/", scheme="http")
     assert (answer.status, answer.headers["Location"]) == (301, f"https://{HOST}/help/")
+
+
+def test_the_web_process_does_not_start_as_the_owner(web: Place) -> None:
+    """He could switch the guards of the tables off."""
+    (owner,) = re.findall(r"^owner=(.*)$", web.named(_blocks("sh")[0]), re.MULTILINE)
+    refused = subprocess.run(
+        [sys.executable, "-c", "import escrow_platform.asgi"],
+        env=web.settings() | {"DATABASE_URL": owner},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert refused.returncode != 0
+    assert "it owns tables" in refused.stderr

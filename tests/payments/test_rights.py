@@ -6,6 +6,7 @@ from typing import Any
 
 import psycopg2
 import pytest
+from celery.signals import worker_init
 from django.apps import apps
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import CommandError, call_command
@@ -151,6 +152,8 @@ def test_a_start_as_superuser_or_owner_is_refused_and_as_the_application_is_not(
     settings.PLAIN_DATABASE_ROLE = True
     with pytest.raises(ImproperlyConfigured, match=r"superuser.*owns tables"):
         rights.require_plain_role()
+    with pytest.raises(SystemExit, match="superuser"):
+        worker_init.send(sender=None)
     (found,) = rights.check_role(databases=["default"])
     assert found.id == "holdfast.E001"
     with connection.cursor() as cursor:
