@@ -6,7 +6,6 @@ from typing import Any
 
 import psycopg2
 import pytest
-from celery.signals import worker_init
 from django.apps import apps
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import CommandError, call_command
@@ -14,6 +13,7 @@ from django.db import DatabaseError, connection, transaction
 
 from core import rights
 from core.models import AuditEntry
+from escrow_platform.celery import start_as_nobody_special
 from payments.models import Entry, Escrow, Journal
 from tests.chain.fixtures import USDT
 from tests.payments.fixtures import Desk
@@ -88,9 +88,9 @@ def test_no_row_that_stays_is_changed_or_taken_away(app: App, paid: Escrow) -> N
 
 
 def test_no_setting_of_a_session_makes_a_guard_look_away(app: App, paid: Escrow) -> None:
-    jump = f"UPDATE payments_escrow SET state = 'released' WHERE id = '{paid.pk}'"
+    jump = f"UPDATE payments_escrow SET state = 'planned' WHERE id = '{paid.pk}'"
     names = "SELECT array_agg(tgname)::text FROM pg_trigger WHERE tgrelid = 'payments_escrow'::regclass"
-    app.refused(jump, match="may not go from funded to released")
+    app.refused(jump, match="may not go from funded to planned")
     for scope in ("true", "false"):
         app.refused(f"SELECT set_config('pgtrigger.ignore', ({names}), {scope})", jump, match="may not go")
     app.refused("SET LOCAL pgtrigger.ignore = '{state_edge}'", jump, match="may not go")
@@ -133,7 +133,7 @@ def test_the_application_builds_and_unbuilds_nothing(app: App, statement: str) -
 def test_an_unbalanced_journal_is_not_committed(app: App, paid: Escrow) -> None:
     book = Journal.objects.order_by("pk")[0].pk
     account = Entry.objects.order_by("pk")[0].account_id
-    row = f"INSERT INTO payments_entry (journal_id, account_id, amount) VALUES ({book}, {account}, 1)"
+    row = f"INSERT INTO payments_entry (journal_id, account_id, amount) VALUES ('{book}', {account}, 1)"
     app.refused(row, match="does not balance")
 
 
@@ -153,7 +153,7 @@ def test_a_start_as_superuser_or_owner_is_refused_and_as_the_application_is_not(
     with pytest.raises(ImproperlyConfigured, match=r"superuser.*owns tables"):
         rights.require_plain_role()
     with pytest.raises(SystemExit, match="superuser"):
-        worker_init.send(sender=None)
+        start_as_nobody_special()
     (found,) = rights.check_role(databases=["default"])
     assert found.id == "holdfast.E001"
     with connection.cursor() as cursor:
