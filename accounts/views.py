@@ -9,6 +9,7 @@ from django.shortcuts import redirect, render
 
 from accounts.forms import ProfileForm
 from accounts.models import User
+from accounts.services import security
 
 
 @login_required
@@ -20,4 +21,5 @@ def profile(request: HttpRequest) -> HttpResponse:
         form.save()
         messages.success(request, "Saved.")
         return redirect("profile")
-    return render(request, "account/profile.html", {"form": form})
+    shown = {"form": form, "waits_until": security.waits_until(person)}
+    return render(request, "account/profile.html", shown)

@@ -208,6 +208,7 @@ def test_factors_added_and_removed_are_told_and_start_the_wait(
     assert not Authenticator.objects.exists()
     bob.refresh_from_db()
     assert security.waits_until(bob)
+    assert "You changed how you sign in" in inside.get("/accounts/profile/").content.decode()
     follow_all(mailoutbox)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from playwright.sync_api import expect
 
-from tests.e2e.person import Person
+from tests.e2e.person import PASSWORD, Person
 from tests.e2e.test_deal import agreed
 
 REASONS = (
@@ -70,11 +70,13 @@ def test_a_dispute_is_ruled_approved_and_executed(visitor: Callable[..., Person]
     ada.page.set_viewport_size({"width": 390, "height": 844})
     ada.check_fits()
     ada.page.set_viewport_size({"width": 1280, "height": 900})
+    ada.page.get_by_label("Your password").fill(PASSWORD)
     ada.page.get_by_role("button", name="Send it for approval").click()
 
     lena = visitor("Lena")
     _open_case(lena, title)
     lena.page.get_by_label("Type the escrow").fill("2000")
+    lena.page.get_by_label("Your password").fill(PASSWORD)
     lena.shoot("console-approve")
     lena.page.get_by_role("button", name="Approve the ruling").click()
 

@@ -1,11 +1,14 @@
 """A partner moves money only for a side that let it, only of what it saw, and only once."""
 
 import threading
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db import connection
 
+from accounts.services import security
+from core import clock
 from payments.models import Order
 from tests.payments.api.conftest import Market
 from tests.payments.fixtures import SELLER_ADDRESS
@@ -133,3 +136,13 @@ def test_a_dispute_needs_a_reason_of_the_list_and_words(market: Market) -> None:
     )
     assert response.status_code == 422
     assert {"/reason", "/text"} <= {item["pointer"] for item in response.json()["errors"]}
+
+
+def test_while_the_buyers_way_in_has_just_changed_the_partner_waits_as_well(market: Market) -> None:
+    escrow = market.funded(delegate=("buyer",))
+    security.changed(market.desk.cast.buyer.pk, security.PASSWORD)
+    response = market.post(f"escrows/{escrow.pk}/release")
+    assert (response.status_code, response.json()["code"]) == (409, "sign_in_changed")
+    assert not Order.objects.exists()
+    with clock.travelled(timedelta(hours=48)):
+        assert market.post(f"escrows/{escrow.pk}/release").status_code == 202
