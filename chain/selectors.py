@@ -4,7 +4,19 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import F, OuterRef, QuerySet, Subquery
+from django.db.models import (
+    BooleanField,
+    Count,
+    ExpressionWrapper,
+    F,
+    Max,
+    Min,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    Sum,
+)
 
 from chain.indexer.balances import destroyed_units
 from chain.models import (
@@ -77,7 +89,10 @@ def final_head(network: Network) -> tuple[int, str, datetime] | None:
 def pending_rows(network: Network) -> QuerySet[TransferInclusion]:
     """Canonical inclusions of incoming transfers that are not final."""
     return TransferInclusion.objects.filter(
-        block__network=network, block__canonical=True, transfer__final_block__isnull=True
+        block__network=network,
+        block__canonical=True,
+        transfer__final_block__isnull=True,
+        transfer__amount__gt=0,
     )
 
 
@@ -100,6 +115,91 @@ def pending_transfers(network: Network, keys: Collection[str]) -> list[PendingTr
             confirmations=max(1, top[0] - row.block.number + 1) if top else 1,
         )
         for row in rows
+    ]
+
+
+def _canonical(addresses: Collection[str], tokens: Collection[int]) -> QuerySet[TransferInclusion]:
+    """Transfers to these addresses that the chain holds, each once."""
+    return TransferInclusion.objects.filter(
+        transfer__recipient__in=addresses,
+        transfer__token__in=tokens,
+        transfer__amount__gt=0,
+        block__canonical=True,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """Base units of one token that reached one address: on final blocks, and on newer ones. In so many
+    transfers, the last at `last`."""
+
+    final: int
+    pending: int
+    transfers: int
+    last: datetime
+
+
+def arrived(addresses: Collection[str], tokens: Collection[int]) -> dict[tuple[str, int], Arrived]:
+    """What reached each of these addresses in each of these tokens (primary keys), where anything did.
+
+    One statement, so that a transfer that becomes final meanwhile counts exactly once.
+    """
+    final, pending = (Q(transfer__final_block__isnull=not_yet) for not_yet in (False, True))
+    rows = _canonical(addresses, tokens).values("transfer__recipient", "transfer__token")
+    summed = rows.annotate(
+        final=Sum("transfer__amount", filter=final),
+        pending=Sum("transfer__amount", filter=pending),
+        transfers=Count("pk"),
+        last=Max("block__timestamp"),
+    )
+    return {
+        (row["transfer__recipient"], row["transfer__token"]): Arrived(
+            int(row["final"] or 0), int(row["pending"] or 0), row["transfers"], row["last"]
+        )
+        for row in summed
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What one transaction sent to an address in one token: base units in so many transfers."""
+
+    token_id: int
+    tx_hash: str
+    units: int
+    transfers: int
+    final: bool
+    block_number: int
+    at: datetime
+
+
+def sent_to(address: str, tokens: Collection[int]) -> list[Sent]:
+    """The transactions on the chain that sent this address at least the least amount of one of these tokens
+    (primary keys), in the order of the chain."""
+    rows = _canonical([address], tokens).annotate(
+        final=ExpressionWrapper(Q(transfer__final_block__isnull=False), BooleanField())
+    )
+    found = rows.values(
+        "transfer__token", "transfer__tx_hash", "final", least=F("transfer__token__least_amount")
+    )
+    summed = found.annotate(
+        units=Sum("transfer__amount"),
+        transfers=Count("pk"),
+        number=Max("block__number"),
+        place=Min("log_index"),
+        at=Max("block__timestamp"),
+    ).filter(units__gte=F("least"))
+    return [
+        Sent(
+            row["transfer__token"],
+            row["transfer__tx_hash"],
+            int(row["units"]),
+            row["transfers"],
+            row["final"],
+            row["number"],
+            row["at"],
+        )
+        for row in summed.order_by("number", "place")
     ]
 
 

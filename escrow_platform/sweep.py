@@ -13,7 +13,7 @@ from disputes.tasks import sweep as sweep_disputes
 from escrow_platform import auditing
 from escrow_platform.schedule import watched
 from payments.services import incidents
-from payments.services.escrows import show_head
+from payments.services.escrows import show_heads
 from payments.services.projection import project
 
 log = structlog.get_logger(__name__)
@@ -34,9 +34,7 @@ def sweep_once() -> bool:
 
 def _show_heads(network: Network) -> int:
     """Display only: never counted as work, for what is pending stays so until it is final."""
-    for key in pending_keys(network):
-        if key.startswith("esc_"):
-            show_head(key)
+    show_heads(key for key in pending_keys(network) if key.startswith("esc_"))
     return 0
 
 

@@ -1,7 +1,7 @@
 """What moved on the chain for one escrow, in the order of the chain: block, then place in the block.
 
 Every view that lists payments reads this. A transaction is one movement, however many transfers to the escrow
-it holds; transactions below the least amount of their token are told together.
+it holds; those that were too small to count by themselves are told together.
 """
 
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib.postgres.aggregates import ArrayAgg, JSONBAgg
-from django.db.models import Count, F, Max, Min, QuerySet, Sum
+from django.db.models import Count, Max, Min, QuerySet, Sum
 
 from chain import selectors as chain_reads
 from chain.models import Network, Token
@@ -18,7 +18,7 @@ from chain.selectors import Place
 from core import clock
 from core.money import Amount
 from core.presentation import TimelineItem
-from payments.models import Deposit, Escrow
+from payments.models import SMALL, Deposit, Escrow
 from payments.states import LegState
 
 DEPOSIT = "deposit"
@@ -78,15 +78,15 @@ def of(escrow: Escrow) -> Moved:
         amount = Amount(leg.amount, tokens[leg.token_id].unit)
         found.append(Movement(leg.kind, amount, place, leg.tx_hash, leg.recipient))
     # Those of one transaction keep the order in which they were written down.
-    return Moved(sorted(found, key=lambda item: item.place), _small(escrow, rows, tokens))
+    return Moved(sorted(found, key=lambda item: item.place), _small(escrow, tokens))
 
 
 def _deposited(deposits: QuerySet[Deposit]) -> Iterable[dict[str, Any]]:
-    """The transactions that moved at least the least amount of their token, each with its sums."""
+    """The transactions that count by themselves, each with its sums."""
     found: Any = (
-        deposits.filter(amount__gt=0)
+        deposits.exclude(flags__contains=[SMALL])
         .order_by()
-        .values("token_id", "tx_hash", least=F("token__least_amount"))
+        .values("token_id", "tx_hash")
         .annotate(
             units=Sum("amount"),
             transfers=Count("pk"),
@@ -95,7 +95,7 @@ def _deposited(deposits: QuerySet[Deposit]) -> Iterable[dict[str, Any]]:
             senders=ArrayAgg("sender", distinct=True),
             told=JSONBAgg("flags"),
         )
-        .filter(units__gte=F("least"))
+        .filter(units__gt=0)
     )
     rows: Iterable[dict[str, Any]] = found
     return rows
@@ -113,26 +113,15 @@ def _deposit(row: dict[str, Any], token: Token, places: dict[str, Place]) -> Mov
     )
 
 
-def _small(escrow: Escrow, money: Iterable[dict[str, Any]], tokens: dict[int, Token]) -> list[Small]:
-    """By token: all transfers, less those whose transaction stands on its own."""
-    rows = Deposit.objects.filter(escrow=escrow, amount__gt=0).order_by().values("token_id")
-    left = {
-        row["token_id"]: [row["transfers"], int(row["units"]), row["last"]]
-        for row in rows.annotate(transfers=Count("pk"), units=Sum("amount"), last=Max("block_time"))
-    }
-    for row in money:
-        left[row["token_id"]][0] -= row["transfers"]
-        left[row["token_id"]][1] -= int(row["units"])
-    return [
-        Small(
-            transfers,
-            Amount(units, tokens[key].unit),
-            tokens[key].least_amount_money,
-            last,
-        )
-        for key, (transfers, units, last) in sorted(left.items())
-        if transfers
-    ]
+def _small(escrow: Escrow, tokens: dict[int, Token]) -> list[Small]:
+    rows = Deposit.objects.filter(escrow=escrow, flags__contains=[SMALL]).order_by().values("token_id")
+    found = rows.annotate(transfers=Count("pk"), units=Sum("amount"), last=Max("block_time"))
+    small = []
+    for row in found.order_by("token_id"):
+        token = tokens[row["token_id"]]
+        sent, least = Amount(int(row["units"]), token.unit), token.least_amount_money
+        small.append(Small(row["transfers"], sent, least, row["last"]))
+    return small
 
 
 def in_order(network: Network, items: Iterable[TimelineItem]) -> list[TimelineItem]:

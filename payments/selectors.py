@@ -12,8 +12,10 @@ from chain import selectors as chain_reads
 from core import clock
 from core.errors import NotFound
 from core.models import Deadline
+from payments import paid as payment
 from payments.books import balances
 from payments.models import DECIDING, Approval, Deal, Escrow, Order, Party, PayoutLeg
+from payments.paid import Paid
 from payments.services.delivery import MAX_CHANGES, MAX_REOPENS
 from payments.services.disputing import MAX_DISPUTES_PER_SIDE
 from payments.states import (
@@ -115,18 +117,22 @@ def live_deciding_order(escrow: Escrow) -> Order | None:
     return next((order for order in orders if order.kind in DECIDING and order.state in live), None)
 
 
-def actions_for(escrow: Escrow, waits: Iterable[Deadline] | None = None) -> list[Action]:
-    """What each side may do now. The services check again; this only says what to offer."""
+def actions_for(
+    escrow: Escrow, waits: Iterable[Deadline] | None = None, paid: Paid | None = None
+) -> list[Action]:
+    """What each side may do now. The services check again; this only says what to offer. `waits` and `paid`
+    where they were read already."""
     due = {wait.kind: wait.due_at for wait in (deadlines_of(escrow) if waits is None else waits)}
     state = escrow.state
     found: list[Action] = []
     if state in UNPAID:
         # A deal that is running is not ended by cancelling one of its milestones.
-        if escrow.deal.state == DealState.AGREED and state != EscrowState.CONFIRMING:
+        paid = paid or payment.of(escrow)
+        if escrow.deal.state == DealState.AGREED and state != EscrowState.CONFIRMING and not paid.came:
             found.append(Action("cancel", "buyer", due.get("pay")))
         if state == EscrowState.PLANNED:
             found.append(Action("open", "buyer"))
-        else:
+        elif paid.missing:
             found.append(Action("pay", "buyer", due.get("pay")))
     elif state in HOLDING:
         found += _holding_actions(escrow, due)
@@ -134,7 +140,7 @@ def actions_for(escrow: Escrow, waits: Iterable[Deadline] | None = None) -> list
         found += _dispute_actions(escrow)
     elif state == EscrowState.DISPUTED:
         found.append(Action("withdraw_dispute", escrow.disputed_by))
-    elif state in ENDED_UNPAID and balances.held(escrow):
+    elif state in ENDED_UNPAID and balances.money(escrow):
         found.append(Action("return_late_money", "buyer", due.get("late_money")))
     return found
 

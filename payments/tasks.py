@@ -10,8 +10,7 @@ from chain.models import Network
 from chain.rpc.errors import RpcError
 from core import deadlines, heartbeat, leases, outbox
 from payments.books import reconcile as differences
-from payments.services import incidents
-from payments.services.escrows import show_head
+from payments.services import escrows, incidents
 from payments.services.projection import project
 
 log = structlog.get_logger(__name__)
@@ -41,9 +40,7 @@ def reconcile(network_id: int) -> None:
 @shared_task
 def show_heads(network_id: int, keys: list[str]) -> None:
     """Refresh what the newest blocks show of the escrows among these watched keys."""
-    for key in keys:
-        if key.startswith("esc_"):
-            show_head(key)
+    escrows.show_heads(key for key in keys if key.startswith("esc_"))
 
 
 @shared_task

@@ -138,6 +138,7 @@ ROUTES: dict[str, tuple[str, str]] = {
     "api/v1/deals/<opaque:deal_id>": (OWN_KEY, KEYS_NOT_THIS_VERB),
     "api/v1/escrows": (KEYS, KEYS_NOT_THIS_VERB),
     "api/v1/escrows/<opaque:escrow_id>": (OWN_KEY, KEYS_NOT_THIS_VERB),
+    "api/v1/escrows/<opaque:escrow_id>/deposits": (OWN_KEY, KEYS_NOT_THIS_VERB),
     "api/v1/escrows/<opaque:escrow_id>/release": (KEYS_NOT_THIS_VERB, OWN_KEY_WITHOUT_DELEGATION),
     "api/v1/escrows/<opaque:escrow_id>/refund": (KEYS_NOT_THIS_VERB, OWN_KEY_WITHOUT_DELEGATION),
     "api/v1/events": (KEYS, KEYS_NOT_THIS_VERB),

@@ -131,7 +131,7 @@ def _unconfirmed(network: Network, read: RangeRead, stored: list[store.Stored]) 
     rows = FinalEvent.objects.filter(network=network, block_number__range=(read.start, read.end))
     return [
         event
-        for event in rows.exclude(kind=FinalEvent.Kind.CALL)
+        for event in rows.exclude(kind=FinalEvent.Kind.CALL).exclude(transfer__amount=0)
         if not {("TokenTransfer", event.transfer_id), ("ContractLog", event.log_id)} & shown
     ]
 

@@ -36,6 +36,11 @@ def parties(log: Log) -> tuple[str, str] | None:
     return (unpadded(log.topics[1]), unpadded(log.topics[2])) if is_transfer(log) else None
 
 
+def moves_nothing(log: Log) -> bool:
+    """Whether a Transfer is of zero units: anybody can have a token emit it, in anybody's name."""
+    return int(log.data, 16) == 0
+
+
 def unpadded(word: str) -> str:
     """The address in a topic, in lower case."""
     return "0x" + word[-40:]

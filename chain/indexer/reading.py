@@ -109,7 +109,8 @@ def match(network: Network, tokens: list[Token], logs: Sequence[Log]) -> list[Ob
     ours = {word for word, address in named.items() if address in keys}
     matched = []
     for log, is_one in zip(logs, transfers, strict=True):
-        if is_one and ours.isdisjoint(log.topics):
+        # Every reading of a block comes through here: what is no money for one of them is none for any.
+        if is_one and (ours.isdisjoint(log.topics) or events.moves_nothing(log)):
             continue
         entry = _observed(log, by_address.get(log.address), events.parties(log) if is_one else None, keys)
         if _concerns(entry):

@@ -111,7 +111,8 @@ def _replace(network: Network, cursor: ScanCursor, common: Block, reads: list[Ra
 def _reversals(network: Network, common: Block, top: int, standing: set[store.Place]) -> list[FinalEvent]:
     """The newest first: what was told of the lost blocks and is not on the new chain."""
     told = FinalEvent.objects.filter(network=network, block_number__range=(common.number + 1, top))
-    rows = list(told.exclude(kind=FinalEvent.Kind.CALL).order_by("-seq"))
+    # Transfers of nothing were told once, and are not read any more.
+    rows = list(told.exclude(kind=FinalEvent.Kind.CALL).exclude(transfer__amount=0).order_by("-seq"))
     back = {
         (row.transfer_id, row.log_id, row.outcome) for row in rows if row.kind == FinalEvent.Kind.REVERSED
     }

@@ -328,6 +328,8 @@ CLOCKS = {
     "revive": 48 * 3600,
     # After a change of e-mail, password or second factor nothing of that person pays another.
     "sign_in_changed": 48 * 3600,
+    # Surplus of one escrow and token goes back once in so long.
+    "surplus": 24 * 3600,
 }
 CLOCK_BOUNDS = {
     "inspect": (3 * 86_400, 14 * 86_400),

@@ -3,7 +3,7 @@
 from typing import Any
 
 from payments import selectors
-from payments.api.reading import waiting_of
+from payments.api.reading import paid_of, waiting_of
 from payments.models import Deal, Escrow, Party, Role
 from payments.services.deals import ACCEPT
 from payments.states import DealState
@@ -33,7 +33,7 @@ def of_escrow(escrow: Escrow) -> list[dict[str, Any]]:
     delegated = {party.role for party in escrow.deal.parties.all() if party.delegated}
     return [
         _shown(action, by_partner=action.name in DELEGATED and action.actor in delegated)
-        for action in selectors.actions_for(escrow, waiting_of(escrow))
+        for action in selectors.actions_for(escrow, waiting_of(escrow), paid_of(escrow))
     ]
 
 

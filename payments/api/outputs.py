@@ -170,7 +170,8 @@ class DealOut(serializers.Serializer[Deal]):
 
 
 class DepositOut(serializers.Serializer[Deposit]):
-    """A final transfer that reached the escrow."""
+    """A final transfer that reached the escrow. Flags: under, over, late, extra, wrong_token, small (its
+    transaction sent less than the token's least amount: it waits until more has come)."""
 
     id = serializers.CharField()
     created = serializers.DateTimeField()
@@ -231,7 +232,14 @@ class EscrowOut(serializers.Serializer[Escrow]):
     funded_at = serializers.DateTimeField(allow_null=True)
     delivered_at = serializers.DateTimeField(allow_null=True)
     closed_at = serializers.DateTimeField(allow_null=True)
-    deposits = DepositOut(many=True, source="deposits.all")
+    paid = serializers.SerializerMethodField(help_text="What came for good, booked or not.")
+    confirming = serializers.SerializerMethodField(help_text="What was seen and can still be reversed.")
+    due = serializers.SerializerMethodField(help_text="What should be sent now.")
+    deposits = DepositOut(
+        many=True,
+        source="newest_deposits",
+        help_text="The newest 20 that count by themselves; all are at `/escrows/{escrow_id}/deposits`.",
+    )
     payouts = PayoutOut(many=True, source="legs.all")
     deadlines = DeadlineOut(many=True, source="waiting")
     clocks_paused = PausedOut(
@@ -241,6 +249,18 @@ class EscrowOut(serializers.Serializer[Escrow]):
 
     def get_object(self, escrow: Escrow) -> str:
         return "escrow"
+
+    @extend_schema_field(AmountOut)
+    def get_paid(self, escrow: Escrow) -> Json:
+        return amount_json(reading.paid_of(escrow).paid)
+
+    @extend_schema_field(AmountOut)
+    def get_confirming(self, escrow: Escrow) -> Json:
+        return amount_json(reading.paid_of(escrow).confirming)
+
+    @extend_schema_field(AmountOut)
+    def get_due(self, escrow: Escrow) -> Json:
+        return amount_json(reading.paid_of(escrow).due)
 
     def get_pay_by(self, escrow: Escrow) -> datetime | None:
         runs = [wait.due_at for wait in reading.waiting_of(escrow) if wait.kind == clocks.PAY]
@@ -287,6 +307,12 @@ class EscrowList(_Listed):
     data = EscrowOut(many=True)  # type: ignore[assignment]  # a member, not the result
 
 
+class DepositList(_Listed):
+    """Deposits, newest first."""
+
+    data = DepositOut(many=True)  # type: ignore[assignment]  # a member, not the result
+
+
 class EventList(_Listed):
     """Events, newest first."""
 
@@ -304,6 +330,10 @@ def deal_json(deal: Deal) -> Json:
 
 def escrow_json(escrow: Escrow) -> Json:
     return dict(EscrowOut(escrow).data)
+
+
+def deposit_json(deposit: Deposit) -> Json:
+    return dict(DepositOut(deposit).data)
 
 
 def _newest(deal: Deal) -> Any:

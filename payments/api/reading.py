@@ -9,9 +9,14 @@ from django.db.models import Prefetch, QuerySet
 from core.errors import NotFound
 from core.models import Deadline, OutboxEvent
 from partners.authentication import Caller
-from payments.models import Deal, Deposit, Escrow, Party, PayoutLeg
+from payments import paid as payment
+from payments.models import SMALL, Deal, Deposit, Escrow, Party, PayoutLeg
+from payments.paid import Paid
 from payments.selectors import with_approval
 from payments.services import incidents
+
+# Deposits that an escrow carries with it; all of them are a list of their own.
+SHOWN_DEPOSITS = 20
 
 
 def deals_of(caller: Caller) -> QuerySet[Deal]:
@@ -33,7 +38,7 @@ def escrows_of(caller: Caller) -> QuerySet[Escrow]:
         Escrow.objects.filter(deal__partner=caller.partner, deal__livemode=caller.livemode)
         .select_related("network", "token__network", "deal")
         .prefetch_related(
-            Prefetch("deposits", Deposit.objects.select_related("token__network")),
+            Prefetch("deposits", _newest(Deposit.objects.all()), to_attr="newest_deposits"),
             Prefetch("legs", with_approval(PayoutLeg.objects.select_related("token__network"))),
             Prefetch("deal__parties", Party.objects.order_by("role")),
             "orders",
@@ -64,11 +69,34 @@ def one_escrow(caller: Caller, escrow_id: str) -> Escrow:
     return found
 
 
+def _newest(deposits: QuerySet[Deposit]) -> QuerySet[Deposit]:
+    """What an escrow shows of its deposits: the newest of those that count by themselves."""
+    counting = deposits.exclude(flags__contains=[SMALL]).select_related("token__network")
+    return counting.order_by("-block_number", "-created", "-ordinal")[:SHOWN_DEPOSITS]
+
+
+def deposits_of(caller: Caller, escrow_id: str) -> QuerySet[Deposit]:
+    """All deposits of one escrow of the partner. Raises `NotFound` as `one_escrow` does."""
+    found = Escrow.objects.filter(deal__partner=caller.partner, deal__livemode=caller.livemode, pk=escrow_id)
+    if not found.exists():
+        raise NotFound("escrow_not_found", "There is no such escrow.")
+    return Deposit.objects.filter(escrow=escrow_id, amount__gt=0).select_related("token__network")
+
+
+def paid_of(row: Any) -> Paid:
+    """What `with_clocks` has read for this escrow."""
+    found: Paid = row.payment
+    return found
+
+
 def with_clocks(escrows: Sequence[Any]) -> None:
-    """`with_deadlines`, and `incident`: what stops the clocks of each that is not closed; one more query."""
+    """`with_deadlines`; how far each is paid; and `incident`: what stops the clocks of each that is not
+    closed. Two more queries."""
     with_deadlines(escrows)
+    paid = payment.read(escrows)
     standing = incidents.open_now() if escrows else []
     for escrow in escrows:
+        escrow.payment = paid[escrow.pk]
         escrow.incident = None if escrow.closed_at else incidents.covering(standing, escrow.network_id)
 
 

@@ -10,6 +10,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("deals/<opaque:deal_id>", views.OneDeal.as_view(), name="api-deal"),
     path("escrows", views.Escrows.as_view(), name="api-escrows"),
     path("escrows/<opaque:escrow_id>", views.OneEscrow.as_view(), name="api-escrow"),
+    path("escrows/<opaque:escrow_id>/deposits", views.Deposits.as_view(), name="api-deposits"),
     path("escrows/<opaque:escrow_id>/release", views.Release.as_view(), name="api-release"),
     path("escrows/<opaque:escrow_id>/refund", views.Refund.as_view(), name="api-refund"),
     path("events", views.Events.as_view(), name="api-events"),

@@ -15,15 +15,24 @@ from partners.preconditions import check_if_match, tagged
 from partners.views import ApiView
 from payments.api import reading
 from payments.api.actions import acting_party
-from payments.api.filters import DealFilter, EscrowFilter, EventFilter, filtered_page, parameters
+from payments.api.filters import (
+    CreatedFilter,
+    DealFilter,
+    EscrowFilter,
+    EventFilter,
+    filtered_page,
+    parameters,
+)
 from payments.api.inputs import DealInput, PayInput, agreement_of, base_units
 from payments.api.outputs import (
     DealList,
     DealOut,
+    DepositList,
     EscrowList,
     EscrowOut,
     EventList,
     deal_json,
+    deposit_json,
     escrow_json,
     event_json,
 )
@@ -145,6 +154,22 @@ class OneEscrow(ApiView):
     def get(self, request: Request, escrow_id: str) -> Response:
         """One escrow with its deposits, payouts, deadlines and what can be done."""
         return tagged(escrow_json(reading.one_escrow(self.caller, escrow_id)))
+
+
+class Deposits(ApiView):
+    """What reached one escrow."""
+
+    @extend_schema(
+        operation_id="list_deposits",
+        summary="List the deposits of an escrow",
+        tags=["escrows"],
+        parameters=[ESCROW_ID, *parameters(CreatedFilter)],
+        responses=DepositList,
+    )
+    def get(self, request: Request, escrow_id: str) -> Response:
+        """Every final transfer to the escrow, the small ones included, newest first."""
+        found = filtered_page(request, reading.deposits_of(self.caller, escrow_id), CreatedFilter)
+        return Response(found.as_json(deposit_json))
 
 
 class EscrowAction(ApiView):

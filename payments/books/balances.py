@@ -28,6 +28,13 @@ def held(escrow: Escrow) -> int:
     return balance(escrow, AccountKind.HELD)
 
 
+def money(escrow: Escrow) -> int:
+    """What is held, where that is money at all: zero below the least amount of the token. Less than that
+    waits: nothing is blocked, spent or ended for it."""
+    units = held(escrow)
+    return units if units >= escrow.token.least_amount else 0
+
+
 def counted(escrow: Escrow) -> int:
     """All final deposits that counted towards the escrow, decided or not, and that the chain still holds."""
     total = Deposit.objects.filter(escrow=escrow).aggregate(total=Sum("counted"))["total"]

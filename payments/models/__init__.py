@@ -3,6 +3,7 @@
 from payments.models.books import Account, AccountKind, Entry, Journal
 from payments.models.deal import Deal, DealFile, DealVersion, Party, Role
 from payments.models.escrow import (
+    SMALL,
     Delivery,
     DeliveryFile,
     Deposit,
@@ -27,6 +28,7 @@ from payments.models.payout import (
 __all__ = [
     "DECIDING",
     "PAYING",
+    "SMALL",
     "Account",
     "AccountKind",
     "Approval",

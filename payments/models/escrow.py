@@ -156,6 +156,10 @@ class Escrow(FSMModelMixin, models.Model):
     def to_cancelled(self) -> None: ...
 
 
+# The flag of a deposit whose transaction sent less than its token's least amount: it waits until it adds up.
+SMALL = "small"
+
+
 class Deposit(models.Model):
     """A final token transfer that reached an escrow's vault. Its identity is the log's, not the block's."""
 
@@ -174,7 +178,7 @@ class Deposit(models.Model):
     money = Money("amount")
     counted_money = Money("counted")
     surplus_money = Money("surplus")
-    # Facts: under, over, late, extra, wrong_token.
+    # Facts: under, over, late, extra, wrong_token, small.
     flags = models.JSONField(default=list)
     block_number = models.PositiveBigIntegerField()
     block_time = models.DateTimeField()

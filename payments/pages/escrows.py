@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.conf import settings
+from django.core.paginator import Paginator
 from django.db.models import Max
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -13,16 +14,22 @@ from django.views.decorators.http import require_safe
 
 from chain import selectors as chain_reads
 from core.models import OutboxEvent
+from core.money import Amount
 from core.presentation import Action
+from payments import paid as payment
 from payments.books import balances
 from payments.models import DeliveryFile, Escrow, Incident, Role
 from payments.pages import paying, situation, whatnow, words
 from payments.pages.access import Visit, for_party
 from payments.pages.deals import download
 from payments.pages.history import Teller
+from payments.paid import Paid
 from payments.services import clocks, guarding, incidents
 from payments.services.delivery import MAX_CHANGES
-from payments.states import HOLDING, EscrowState
+from payments.states import HOLDING, UNPAID, EscrowState
+
+# On one page of the checkout.
+_PAYMENTS = 20
 
 
 @for_party
@@ -39,7 +46,9 @@ def page(request: HttpRequest, visit: Visit, escrow_id: str) -> HttpResponse:
 def live(request: HttpRequest, visit: Visit, escrow_id: str) -> HttpResponse:
     """The live part alone."""
     escrow = visit.escrow(escrow_id)
-    if request.GET.get("v") == _version(escrow, None, paused_by(escrow), resting(visit, escrow)):
+    if request.GET.get("v") == _version(
+        escrow, _paid(escrow), None, paused_by(escrow), resting(visit, escrow)
+    ):
         return HttpResponse(status=204)
     return render(request, "deals/parts/escrow_live.html", _shown(visit, escrow))
 
@@ -49,7 +58,7 @@ def live(request: HttpRequest, visit: Visit, escrow_id: str) -> HttpResponse:
 @never_cache
 def pay(request: HttpRequest, visit: Visit, escrow_id: str) -> HttpResponse:
     """The checkout. The seller may look at it too: it says the same to both."""
-    shown = _checkout(visit, visit.escrow(escrow_id))
+    shown = _checkout(visit, visit.escrow(escrow_id), request.GET.get("payments", ""))
     return render(request, "deals/pay.html", shown)
 
 
@@ -59,7 +68,7 @@ def pay(request: HttpRequest, visit: Visit, escrow_id: str) -> HttpResponse:
 def pay_live(request: HttpRequest, visit: Visit, escrow_id: str) -> HttpResponse:
     """The live part of the checkout alone."""
     escrow = visit.escrow(escrow_id)
-    shown = _checkout(visit, escrow)
+    shown = _checkout(visit, escrow, request.GET.get("payments", ""))
     if request.GET.get("v") == shown["version"]:
         return HttpResponse(status=204)
     return render(request, "deals/parts/pay_live.html", shown)
@@ -109,7 +118,6 @@ def _shown(visit: Visit, escrow: Escrow) -> dict[str, Any]:
     now = situation_of(visit, escrow)
     banner = whatnow.for_escrow(now)
     offered = {action.url for action in banner.actions}
-    held = bool(escrow.funded_at) and not escrow.closed_at
     rests = resting(visit, escrow)
     return {
         "visit": visit,
@@ -122,18 +130,28 @@ def _shown(visit: Visit, escrow: Escrow) -> dict[str, Any]:
         "timeline": Teller(visit, now).tell(),
         "deliveries": escrow.deliveries.prefetch_related("files").order_by("-created"),
         "proof": _proof(escrow),
-        "left": escrow.remainder_money if held else escrow.money,
+        "left": _left(now),
+        "paid": now.paid,
         "on_hold": escrow.frozen or bool(escrow.held_reason),
         "incident": incident,
         "rests": rests,
         "live_url": whatnow.link("live", escrow),
-        "version": _version(escrow, None, incident, rests),
+        "version": _version(escrow, now.paid, None, incident, rests),
     }
 
 
 def resting(visit: Visit, escrow: Escrow) -> list[str]:
     """Why money of a side rests after a change of how they sign in, for as long as it does."""
     return [] if escrow.closed_at else guarding.notes((visit.me, visit.other), visit.role)
+
+
+def _left(now: situation.Situation) -> Amount:
+    """What is in escrow, or what it is about: what is still to pay of a payment that came in part."""
+    escrow = now.escrow
+    if now.paid and now.paid.is_part:
+        return now.paid.due
+    held = bool(escrow.funded_at) and not escrow.closed_at
+    return escrow.remainder_money if held else escrow.money
 
 
 def paused_by(escrow: Escrow) -> Incident | None:
@@ -177,8 +195,13 @@ def _sellers(now: situation.Situation) -> list[tuple[Action, str]]:
     return [(refund, f"Pays {now.buyer} back, all or a part. It cannot be taken back.")]
 
 
+def _paid(escrow: Escrow) -> Paid | None:
+    return payment.of(escrow) if escrow.state in UNPAID else None
+
+
 def _version(
     escrow: Escrow,
+    paid: Paid | None,
     checkout: paying.Checkout | None,
     incident: Incident | None,
     rests: Sequence[str] = (),
@@ -190,6 +213,7 @@ def _version(
     newest = OutboxEvent.objects.filter(group_id=escrow.deal_id).aggregate(newest=Max("sequence"))["newest"]
     parts = [str(newest or 0), escrow.state, escrow.held_reason and "held", "frozen" * escrow.frozen]
     parts += [incident.pk if incident else "", *rests]
+    parts.append(f"{paid.final}:{paid.coming}" if paid else "")
     if checkout:
         parts += [f"{item.confirmations}:{item.needed}:{item.final}" for item in checkout.transfers]
     return hashlib.sha256("|".join(parts).encode()).hexdigest()[:16]
@@ -209,15 +233,16 @@ def _proof(escrow: Escrow) -> dict[str, Any] | None:
     }
 
 
-def _checkout(visit: Visit, escrow: Escrow) -> dict[str, Any]:
-    checkout = paying.read(escrow) if escrow.vault_address else None
+def _checkout(visit: Visit, escrow: Escrow, page: str) -> dict[str, Any]:
     now = situation_of(visit, escrow)
+    checkout = paying.read(escrow, now.paid) if escrow.vault_address else None
     incident = paused_by(escrow)
     shown: dict[str, Any] = {
         "visit": visit,
         "deal": visit.deal,
         "escrow": escrow,
         "checkout": checkout,
+        "payments": Paginator(checkout.transfers[::-1], _PAYMENTS).get_page(page) if checkout else None,
         "word": words.ESCROW[escrow.state],
         "banner": whatnow.for_escrow(now),
         # Later than the chain's where paused time was given back.
@@ -225,7 +250,7 @@ def _checkout(visit: Visit, escrow: Escrow) -> dict[str, Any]:
         "demo_pay": settings.DEMO and escrow.network.is_local and visit.is_buyer,
         "live_url": whatnow.link("pay_live", escrow),
         "incident": incident,
-        "version": _version(escrow, checkout, incident),
+        "version": _version(escrow, now.paid, checkout, incident),
     }
     if checkout and checkout.open:
         shown["address_qr"] = paying.qr(escrow.vault_address)

@@ -7,17 +7,21 @@ import segno
 from django.utils.safestring import SafeString, mark_safe
 
 from chain import selectors as chain_reads
-from chain.selectors import PendingTransfer
+from chain.models import Token
+from chain.selectors import Sent
 from core.models import OutboxEvent
-from core.money import Amount, total
-from payments.models import Deposit, Escrow
+from core.money import Amount
+from payments import paid as payment
+from payments.models import Escrow
+from payments.movements import Small
+from payments.paid import Paid
 from payments.selectors import confirmations_needed
 from payments.states import CLOSED, HOLDING, EscrowState
 
 
 @dataclass(frozen=True, slots=True)
 class Transfer:
-    """One payment, final or still being confirmed; `confirmations` of `needed`."""
+    """What one transaction paid, final or still being confirmed; `confirmations` of `needed`."""
 
     amount: Amount
     tx_hash: str
@@ -31,15 +35,22 @@ class Transfer:
 
 @dataclass(frozen=True, slots=True)
 class Checkout:
-    """Everything the live part of the pay page says."""
+    """Everything the live part of the pay page says. `small` is what is too little to be listed."""
 
     escrow: Escrow
     transfers: list[Transfer]
-    due: Amount
-    received: Amount
-    coming: Amount
-    still_due: Amount
+    small: list[Small]
+    paid: Paid
     reversed: bool
+
+    @property
+    def due(self) -> Amount:
+        """The agreed amount."""
+        return self.escrow.money
+
+    @property
+    def still_due(self) -> Amount:
+        return self.paid.due
 
     @property
     def open(self) -> bool:
@@ -48,7 +59,13 @@ class Checkout:
 
     @property
     def confirming(self) -> bool:
-        return any(not transfer.final for transfer in self.transfers)
+        """Whether something is on its way: not final yet, or final and not booked yet."""
+        return self.booking or any(not transfer.final for transfer in self.transfers)
+
+    @property
+    def booking(self) -> bool:
+        """Whether all of it is final, and only the platform has to take note."""
+        return self.moving and self.paid.final >= self.paid.asked
 
     @property
     def funded(self) -> bool:
@@ -60,50 +77,49 @@ class Checkout:
         return self.escrow.state in (EscrowState.AWAITING_DEPOSIT, EscrowState.CONFIRMING)
 
 
-def read(escrow: Escrow) -> Checkout:
-    """The state of payment of an opened escrow; a constant number of queries."""
-    final = [_final(deposit, escrow) for deposit in escrow.deposits.select_related("token__network")]
-    needed = confirmations_needed(escrow)
-    pending = [
-        _pending(item, escrow, needed) for item in chain_reads.pending_transfers(escrow.network, [escrow.pk])
-    ]
-    due, nothing = escrow.money, total((), escrow.token.unit)
-    received = total((item.amount for item in final if item.counts), due.unit)
-    coming = total((item.amount for item in pending if item.counts), due.unit)
+def read(escrow: Escrow, paid: Paid | None = None) -> Checkout:
+    """The state of payment of an opened escrow in a constant number of queries; `paid` if it was read."""
+    listed = Token.objects.filter(network=escrow.network).select_related("network")
+    tokens = {token.pk: token for token in listed}
+    needed, head = confirmations_needed(escrow), chain_reads.head(escrow.network)
+    top = head[0] if head else 0
+    sent = chain_reads.sent_to(escrow.vault_address, tokens)
+    paid = paid or payment.of(escrow)
     return Checkout(
         escrow=escrow,
-        transfers=[*final, *pending],
-        due=due,
-        received=received,
-        coming=coming,
-        still_due=max(nothing, due - received - coming),
-        reversed=not coming and _last_was_reversed(escrow),
+        transfers=[_transfer(item, escrow, tokens[item.token_id], needed, top) for item in sent],
+        small=_small(escrow, sent, tokens),
+        paid=paid,
+        reversed=not paid.coming and bool(paid.missing) and _last_was_reversed(escrow),
     )
 
 
-def _final(deposit: Deposit, escrow: Escrow) -> Transfer:
+def _transfer(item: Sent, escrow: Escrow, token: Token, needed: int, head: int) -> Transfer:
+    confirmations = 0 if item.final else max(1, head - item.block_number + 1)
     return Transfer(
-        amount=deposit.money,
-        tx_hash=deposit.tx_hash,
-        url=_url(escrow, deposit.tx_hash),
-        at=deposit.block_time,
-        final=True,
-        counts=deposit.token_id == escrow.token_id,
-    )
-
-
-def _pending(item: PendingTransfer, escrow: Escrow, needed: int) -> Transfer:
-    return Transfer(
-        amount=item.transfer.money,
-        tx_hash=item.transfer.tx_hash,
-        url=_url(escrow, item.transfer.tx_hash),
-        at=item.block_timestamp,
-        final=False,
-        counts=item.transfer.token_id == escrow.token_id,
-        confirmations=item.confirmations,
+        amount=Amount(item.units, token.unit),
+        tx_hash=item.tx_hash,
+        url=_url(escrow, item.tx_hash),
+        at=item.at,
+        final=item.final,
+        counts=item.token_id == escrow.token_id,
+        confirmations=confirmations,
         # The final tag may trail further than usual; the count then never runs past its end.
-        needed=max(needed, item.confirmations + 1),
+        needed=max(needed, confirmations + 1),
     )
+
+
+def _small(escrow: Escrow, sent: list[Sent], tokens: dict[int, Token]) -> list[Small]:
+    """By token: all that came, less what is listed."""
+    found = []
+    for (_, key), here in sorted(chain_reads.arrived([escrow.vault_address], tokens).items()):
+        listed = [item for item in sent if item.token_id == key]
+        transfers = here.transfers - sum(item.transfers for item in listed)
+        units = here.final + here.pending - sum(item.units for item in listed)
+        if transfers > 0 and units > 0:
+            token = tokens[key]
+            found.append(Small(transfers, Amount(units, token.unit), token.least_amount_money, here.last))
+    return found
 
 
 def _last_was_reversed(escrow: Escrow) -> bool:

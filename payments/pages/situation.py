@@ -6,9 +6,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from core.models import Deadline
+from payments import paid as payment
 from payments.models import DECIDING, Escrow, Order, RefundRequest, Role
+from payments.paid import Paid
 from payments.services.approvals import APPROVAL
-from payments.states import OrderState
+from payments.states import UNPAID, OrderState
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +22,8 @@ class Situation:
     other: str
     waits: dict[str, Deadline] = field(default_factory=dict)
     refund_request: RefundRequest | None = None
+    # How far it is paid, while it waits for its money.
+    paid: Paid | None = None
     # Decisions about its money that are on their way to the chain.
     under_way: tuple[Order, ...] = ()
     # The wait of the first of them for a second person, if it is above a cap.
@@ -48,10 +52,11 @@ class Situation:
 
 
 def read(escrows: Iterable[Escrow], role_of: dict[str, Role], other_of: dict[str, str]) -> list[Situation]:
-    """The situations of escrows; `role_of` and `other_of` are by deal id. Three queries for any number."""
+    """The situations of escrows; `role_of` and `other_of` are by deal id. Four queries for any number."""
     standing = list(escrows)
     by_id = {escrow.pk: escrow for escrow in standing}
     ids = list(by_id)
+    paid = payment.read(escrow for escrow in standing if escrow.state in UNPAID)
     orders: dict[str, list[Order]] = defaultdict(list)
     live = (OrderState.LIVE, OrderState.NEEDS_HUMAN)
     for order in Order.objects.filter(escrow__in=ids, state__in=live, kind__in=DECIDING):
@@ -72,6 +77,7 @@ def read(escrows: Iterable[Escrow], role_of: dict[str, Role], other_of: dict[str
             other=other_of[escrow.deal_id],
             waits=waits[escrow.pk],
             refund_request=asked.get(escrow.pk),
+            paid=paid.get(escrow.pk),
             under_way=tuple(orders[escrow.pk]),
             approval=_approval(orders[escrow.pk], waits),
         )

@@ -10,6 +10,7 @@ from core.presentation import Action, Banner
 from payments.models import DealVersion, Escrow
 from payments.pages.access import Visit
 from payments.pages.situation import Situation
+from payments.paid import Paid
 from payments.services import clocks
 from payments.services.deals import ACCEPT
 from payments.states import DealState, EscrowState
@@ -53,11 +54,16 @@ def _planned(now: Situation) -> Banner:
 
 
 def _awaiting(now: Situation) -> Banner:
-    amount = now.escrow.money
+    paid = now.paid
+    if paid is not None and not paid.missing:
+        return _confirming(now)
+    amount = paid.due if paid else now.escrow.money
+    part = _part(paid) if paid and paid.is_part else ""
     due = now.due(clocks.PAY)
     if now.is_buyer:
         return Banner(
-            f"Pay {amount} into the escrow.",
+            f"Pay the remaining {amount} into the escrow." if part else f"Pay {amount} into the escrow.",
+            part,
             deadline=due,
             otherwise="If the money is not there by then, the escrow expires; late money is found and goes "
             "back to you.",
@@ -65,11 +71,18 @@ def _awaiting(now: Situation) -> Banner:
             actions=[Action("Pay now", link("pay", now.escrow), go=True)],
         )
     return Banner(
-        f"{now.buyer} has to pay {amount}.",
-        "Do not deliver before the escrow is funded.",
+        f"{now.buyer} has to pay {amount} more." if part else f"{now.buyer} has to pay {amount}.",
+        f"{part} Do not deliver before the escrow is funded.".strip(),
         deadline=due,
         otherwise="If the money is not there by then, the escrow expires.",
     )
+
+
+def _part(paid: Paid) -> str:
+    """What came so far of a payment that is not complete."""
+    came = [f"{paid.paid} has come"] if paid.final else []
+    came += [f"{paid.confirming} is being confirmed"] if paid.coming else []
+    return f"Of {paid.escrow.money}, {' and '.join(came)}."
 
 
 def _confirming(now: Situation) -> Banner:

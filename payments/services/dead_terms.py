@@ -40,7 +40,7 @@ def cancelled(escrow: Escrow, event: chain_events.Cancelled, final: FinalEvent) 
     escrow.save(update_fields=["remainder", "cancelled_at", "decided_buyer"])
     clocks.stop_all(escrow)
     payouts.close_refund_requests(escrow)
-    _end(escrow, by, final, refunded=bool(held))
+    _end(escrow, by, final, refunded=held >= escrow.token.least_amount)
     deals.follow_escrows(escrow.deal_id, CHAIN)
     escrows.open_next(escrow.deal)
 

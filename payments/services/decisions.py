@@ -139,7 +139,7 @@ def _go_on(escrow: Escrow, old: Order) -> None:
     elif old.kind == OrderKind.CLAIM_FALLBACK:
         part = share(left, chain_terms.of(escrow).fallback_seller_bps)
         orders.renew(old, escrow, to_seller=part, to_buyer=left - part)
-    elif balances.held(escrow):
+    elif balances.money(escrow):
         late.return_when_possible(escrow)
 
 

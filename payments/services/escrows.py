@@ -1,19 +1,21 @@
 """Escrows before money: planned, opened, expired, cancelled."""
 
+from collections.abc import Iterable
+
 from django.db import transaction
 
 from chain import selectors as chain_reads
-from chain.models import TokenTransfer
 from chain.services.watch import watch
 from core import clock, deadlines, transitions
 from core.actors import CLOCK, SYSTEM, Actor
 from core.errors import Conflict, Held
 from core.models import Deadline
-from payments import live
+from payments import live, paid
 from payments.agreement import Agreement, from_json
 from payments.books import balances
 from payments.locks import lock_escrow
 from payments.models import Deal, Escrow
+from payments.paid import Paid
 from payments.services import chain_terms, clocks, controls, events, late
 from payments.services.moves import move
 from payments.states import EscrowState
@@ -99,28 +101,20 @@ def open_due(deadline: Deadline) -> bool:
 
 @transaction.atomic
 def cancel_unpaid(*, escrow_id: str, acting: Actor) -> Escrow:
-    """End an escrow to which no deposit was ever seen. The address stays watched for ever.
+    """End an escrow to which no money was ever seen. The address stays watched for ever.
 
     Raises `Conflict` if money was seen, final or not.
     """
     escrow = lock_escrow(escrow_id)
     if escrow.state in (EscrowState.CANCELLED, EscrowState.EXPIRED):
         return escrow
-    if escrow.state not in (EscrowState.PLANNED, EscrowState.AWAITING_DEPOSIT) or _money_seen(escrow):
+    if escrow.state not in (EscrowState.PLANNED, EscrowState.AWAITING_DEPOSIT) or paid.money_seen(escrow):
         raise Conflict("money_seen", "Money has arrived; this escrow cannot be cancelled any more.")
     deadlines.cancel_all(escrow.pk)
     move(escrow, EscrowState.CANCELLED, actor=acting)
     events.of_escrow(escrow, "escrow.cancelled")
     _follow(escrow, acting)
     return escrow
-
-
-def _money_seen(escrow: Escrow) -> bool:
-    """At the head, or final and perhaps not projected yet."""
-    final = TokenTransfer.objects.filter(
-        token__network=escrow.network, recipient=escrow.vault_address, final_block__isnull=False
-    )
-    return bool(final.exists() or chain_reads.pending_transfers(escrow.network, [escrow.pk]))
 
 
 def expire_unpaid(deadline: Deadline) -> bool:
@@ -136,7 +130,7 @@ def expire_unpaid(deadline: Deadline) -> bool:
         if escrow.state in (EscrowState.AWAITING_DEPOSIT, EscrowState.CONFIRMING):
             move(escrow, EscrowState.EXPIRED, actor=CLOCK, why="not paid in time")
             events.of_escrow(escrow, "escrow.expired")
-            if balances.held(escrow):
+            if balances.money(escrow):
                 late.return_when_possible(escrow)
             _follow(escrow, CLOCK)
     return True
@@ -149,23 +143,41 @@ def projected_to_final(escrow: Escrow) -> bool:
     return is_caught_up(escrow.network)
 
 
+def show_heads(escrow_ids: Iterable[str]) -> None:
+    """Display only: what the newest blocks show of these escrows. Two queries for any number of which nothing
+    changes, for a stranger may send next to nothing to all of them."""
+    found = Escrow.objects.filter(pk__in=list(escrow_ids)).select_related("network", "token__network")
+    for reading in paid.read(found).values():
+        escrow = reading.escrow
+        if _shown_next(reading):
+            show_head(escrow.pk)
+        elif escrow.state in paid.OPEN or reading.coming:
+            live.escrow_changed(escrow.deal_id, escrow.pk)
+
+
 def show_head(escrow_id: str) -> None:
     """Display only: awaiting_deposit <-> confirming by what the newest blocks show. Idempotent."""
     with transaction.atomic():
         escrow = lock_escrow(escrow_id)
-        pending = chain_reads.pending_transfers(escrow.network, [escrow.pk])
-        coming = sum(item.transfer.amount for item in pending if item.transfer.token_id == escrow.token_id)
-        enough = balances.counted(escrow) + coming >= escrow.amount
-        if escrow.state == EscrowState.AWAITING_DEPOSIT and enough:
-            move(escrow, EscrowState.CONFIRMING, actor=SYSTEM, why="deposit seen")
+        target = _shown_next(paid.of(escrow))
+        if target == EscrowState.CONFIRMING:
+            move(escrow, target, actor=SYSTEM, why="deposit seen")
             events.of_escrow(escrow, "deposit.detected")
-        elif escrow.state == EscrowState.CONFIRMING and not enough and projected_to_final(escrow):
-            # Not while final events wait: a transfer that has just become final is not pending any more
-            # and not counted yet, which is no reversal.
-            move(escrow, EscrowState.AWAITING_DEPOSIT, actor=SYSTEM, why="deposit gone or too small")
+        elif target == EscrowState.AWAITING_DEPOSIT:
+            move(escrow, target, actor=SYSTEM, why="deposit gone or too small")
             events.of_escrow(escrow, "deposit.reversed")
         else:
             live.escrow_changed(escrow.deal_id, escrow.pk)
+
+
+def _shown_next(reading: Paid) -> str | None:
+    """Where the newest blocks take an escrow that waits for its money; None where it stays."""
+    state, enough = reading.escrow.state, not reading.missing
+    if state == EscrowState.AWAITING_DEPOSIT and enough:
+        return EscrowState.CONFIRMING
+    if state == EscrowState.CONFIRMING and not enough:
+        return EscrowState.AWAITING_DEPOSIT
+    return None
 
 
 def _follow(escrow: Escrow, actor: Actor) -> None:

@@ -1,9 +1,10 @@
 """What payments tells the outside: finished public payloads, written in the change's transaction."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from core import outbox
-from core.money import Amount
+from core.money import Amount, total
 from payments import live
 from payments.models import Deal, Deposit, Escrow, PayoutLeg
 
@@ -44,15 +45,19 @@ def of_escrow(escrow: Escrow, type_: str, **facts: Any) -> None:
     live.escrow_changed(escrow.deal_id, escrow.id)
 
 
-def of_deposit(deposit: Deposit, escrow: Escrow, type_: str) -> None:
-    """A deposit with its amount, transaction and flags."""
+def of_deposits(deposits: Sequence[Deposit], escrow: Escrow, type_: str, *, units: int | None = None) -> None:
+    """Deposits of one token that one transaction made: the first of them, how many, their sum (or `units`)
+    and their flags."""
+    first = deposits[0]
+    whole = total((deposit.money for deposit in deposits), first.money.unit)
     of_escrow(
         escrow,
         type_,
-        deposit=deposit.id,
-        tx_hash=deposit.tx_hash,
-        flags=deposit.flags,
-        **amount_json(deposit.money),
+        deposit=first.id,
+        transfers=len(deposits),
+        tx_hash=first.tx_hash,
+        flags=list(dict.fromkeys(flag for deposit in deposits for flag in deposit.flags)),
+        **amount_json(whole if units is None else Amount(units, whole.unit)),
     )
 
 

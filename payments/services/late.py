@@ -1,6 +1,6 @@
 """Money that came too late, too much, or in another token: it can always go back to the buyer."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
@@ -35,19 +35,32 @@ def return_when_possible(escrow: Escrow) -> None:
     deadlines.start(clocks.LATE_MONEY, escrow.pk, due)
 
 
+def money_came(escrow: Escrow, before: int) -> None:
+    """More counted money on an expired or cancelled escrow, of which `before` base units were held already.
+
+    The wait starts when there is something to return, and anew when a part has become all of it; what is
+    added meanwhile does not put it off.
+    """
+    now = balances.money(escrow)
+    runs = deadlines.waiting(escrow.pk).filter(kind=clocks.LATE_MONEY).exists()
+    completed = before < escrow.remainder <= now
+    if now and (completed or not runs):
+        return_when_possible(escrow)
+
+
 def return_late(deadline: Deadline) -> bool:
     """Deadline handler: nobody chose otherwise, so the money goes back."""
     with transaction.atomic():
         escrow = lock_escrow(deadline.subject_id)
-        unwanted = escrow.state in ENDED_UNPAID and balances.held(escrow)
+        unwanted = escrow.state in ENDED_UNPAID and balances.money(escrow)
         if unwanted and (deadlines.stands_still(deadline) or order_return(escrow, CLOCK) is None):
             return False
         return deadlines.claim(deadline)
 
 
 def order_return(escrow: Escrow, acting: Actor) -> Order | None:
-    """Order everything that is held back to the buyer; None while that is not possible yet."""
-    held = balances.held(escrow)
+    """Order everything that is held back to the buyer; None while that is not possible or not worth it."""
+    held = balances.money(escrow)
     if not held or live_orders(escrow, OrderKind.PAY, OrderKind.CLAIM_UNFUNDED, OrderKind.CANCEL):
         return None
     try:
@@ -73,27 +86,46 @@ def order_return(escrow: Escrow, acting: Actor) -> Order | None:
 def sweep_surplus(escrow: Escrow) -> None:
     """Order the surplus of each token back to the buyer, one order at a time; the escrow is locked.
 
-    Less than the token's smallest amount stays until more comes: a stranger's dust must not cost gas.
+    Less than is worth its gas stays until more comes, and each token goes back once a day at most: what
+    strangers send must not cost gas each time.
     """
     if live_orders(escrow, OrderKind.RESCUE):
         return
-    stopped = False
+    again: list[datetime] = []
     for token, units in _surplus(escrow):
+        due = _rests_until(escrow, token)
+        if due > clock.now():
+            again.append(due)
+            continue
         try:
             _return_surplus(escrow, token, units)
             return
         except Held:
-            stopped = True
-    if stopped:
-        deadlines.start(clocks.SURPLUS, escrow.pk, clock.now())
+            again.append(clock.now())
+    if again:
+        deadlines.start(clocks.SURPLUS, escrow.pk, min(again))
+
+
+def _rests_until(escrow: Escrow, token: Token) -> datetime:
+    """When surplus of this token may go back again; what dead terms owe the buyer rests at no time."""
+    sent = escrow.orders.filter(kind=OrderKind.RESCUE, payload__token_id=token.pk)
+    last = sent.order_by("-created").values_list("created", flat=True).first()
+    if last is None or refund_of_dead_terms(escrow, token):
+        return clock.now()
+    return last + timedelta(seconds=settings.CLOCKS["surplus"])
 
 
 def _surplus(escrow: Escrow) -> list[tuple[Token, int]]:
+    """What is worth sending back, by token."""
     found = [
         (Token.objects.select_related("network").get(pk=token_id), units)
         for token_id, units in sorted(balances.surplus_by_token(escrow).items())
     ]
-    return [(token, units) for token, units in found if units >= token.min_amount]
+    return [(token, units) for token, units in found if units >= _least(escrow, token)]
+
+
+def _least(escrow: Escrow, token: Token) -> int:
+    return 1 if refund_of_dead_terms(escrow, token) else token.least_surplus
 
 
 def _may_leave(escrow: Escrow, token: Token) -> bool:
@@ -105,7 +137,7 @@ def _may_leave(escrow: Escrow, token: Token) -> bool:
 
 
 def sweep_held_surplus(deadline: Deadline) -> bool:
-    """Deadline handler: surplus that a hold or a kill switch stopped is tried again."""
+    """Deadline handler: surplus that a hold or a kill switch stopped, or that rested, is tried again."""
     with transaction.atomic():
         escrow = lock_escrow(deadline.subject_id)
         surplus = _surplus(escrow)

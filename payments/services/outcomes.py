@@ -50,7 +50,7 @@ def give_up(*, order_id: str, reason: str, acting: Actor) -> Order:
     orders.note_person(order, "order.given_up", acting, reason=reason.strip())
     if order.kind == OrderKind.DISPUTE:
         disputing.dispute_failed(escrow, order)
-    elif escrow.state in ENDED_UNPAID and balances.held(escrow):
+    elif escrow.state in ENDED_UNPAID and balances.money(escrow):
         late.return_when_possible(escrow)
     deals.follow_escrows(escrow.deal_id, acting)
     return order

@@ -1,9 +1,11 @@
 """Projection: final chain events, pulled in their gapless order, move escrows, legs and books.
 
-One event is one transaction: the cursor row is locked, the event applied, the cursor advanced. A crash
-leaves the event unapplied and it is applied again; nothing else writes these states.
+One event is one transaction: the cursor row is locked, the event applied, the cursor advanced. Transfers to
+vaults that follow each other are applied together. A crash leaves them unapplied and they are applied again;
+nothing else writes these states.
 """
 
+from collections import defaultdict
 from collections.abc import Callable
 
 import structlog
@@ -15,12 +17,15 @@ from chain.services.alarms import raise_alarm, resolve_alarm
 from chain.services.final import final_events_after
 from contracts import events as chain_events
 from core import crashpoints
-from payments.locks import lock_escrow
+from payments.locks import lock_escrow, lock_escrows
 from payments.models import Escrow, ProjectionCursor
 from payments.services import dead_terms, decisions, deposits, outcomes, statuses
 
 log = structlog.get_logger(__name__)
 STUCK = "projection_stuck"
+# Transfers that are applied in one transaction, and the escrows that it may lock for them.
+_TOGETHER = 200
+_ESCROWS_TOGETHER = 10
 
 _HANDLERS: dict[type, Callable[..., None]] = {
     chain_events.Decided: decisions.decided,
@@ -44,8 +49,8 @@ def project(network: Network, limit: int = 500) -> int:
     ProjectionCursor.objects.get_or_create(network=network)
     applied = 0
     try:
-        while applied < limit and _apply_next(network):
-            applied += 1
+        while applied < limit and (done := _apply_next(network, min(_TOGETHER, limit - applied))):
+            applied += done
     except Exception as error:
         # Every later event of the network waits behind this one: a person has to know.
         raise_alarm(network, STUCK, detail=f"{type(error).__name__}: {error}")
@@ -61,25 +66,66 @@ def is_caught_up(network: Network) -> bool:
     return not final_events_after(network, seq, 1)
 
 
-def _apply_next(network: Network) -> bool:
-    with transaction.atomic():
-        cursor = ProjectionCursor.objects.select_for_update(skip_locked=True).filter(network=network).first()
-        found = final_events_after(network, cursor.seq, 1) if cursor else []
-        if cursor is None or not found:
-            return False
-        event = found[0]
-        _apply(event)
-        cursor.seq = event.seq
-        cursor.save(update_fields=["seq"])
-        crashpoints.hit("project:before_commit")
-    return True
+def _apply_next(network: Network, most: int) -> int:
+    """Apply the next event, or up to `most` transfers that stand together; returns how many."""
+    batch: list[FinalEvent] = []
+    try:
+        with transaction.atomic():
+            locked = ProjectionCursor.objects.select_for_update(skip_locked=True)
+            cursor = locked.filter(network=network).first()
+            if cursor is None:
+                return 0
+            batch = _next(network, cursor.seq, most)
+            if not batch:
+                return 0
+            if _is_deposit(batch[0]):
+                _receive(batch)
+            else:
+                _apply(batch[0])
+            cursor.seq = batch[-1].seq
+            cursor.save(update_fields=["seq"])
+            crashpoints.hit("project:before_commit")
+    except Exception:
+        if len(batch) < 2:
+            raise
+        # One of them cannot be applied: those before it are.
+        return _apply_next(network, 1)
+    return len(batch)
+
+
+def _next(network: Network, seq: int, most: int) -> list[FinalEvent]:
+    """The next event, with the transfers to vaults that follow it if it is one; a transaction is not cut in
+    two where that can be helped."""
+    batch = final_events_after(network, seq, 1)
+    if most < 2 or not batch or not _is_deposit(batch[0]):
+        return batch
+    keys = {batch[0].key}
+    following = final_events_after(network, batch[0].seq, most)
+    for event in following:
+        if not _is_deposit(event) or len(keys | {event.key}) > _ESCROWS_TOGETHER:
+            return batch
+        keys.add(event.key)
+        batch.append(event)
+    whole = [event for event in batch if event.tx_hash != batch[-1].tx_hash]
+    return whole if len(following) == most and whole else batch[:most]
+
+
+def _is_deposit(event: FinalEvent) -> bool:
+    return event.kind == FinalEvent.Kind.TRANSFER_IN and event.key.startswith("esc_")
+
+
+def _receive(batch: list[FinalEvent]) -> None:
+    """By escrow. All are locked before anything is done, deal after deal, always in one order."""
+    by_escrow: dict[str, list[FinalEvent]] = defaultdict(list)
+    for event in batch:
+        by_escrow[event.key].append(event)
+    for escrow in lock_escrows(by_escrow):
+        deposits.received(escrow, by_escrow[escrow.pk])
 
 
 def _apply(event: FinalEvent) -> None:
     kind = FinalEvent.Kind
-    if event.kind == kind.TRANSFER_IN and event.key.startswith("esc_"):
-        deposits.received(lock_escrow(event.key), event)
-    elif event.kind == kind.REVERSED:
+    if event.kind == kind.REVERSED:
         deposits.taken_back(event)
     elif event.kind == kind.CALL and event.call is not None:
         outcomes.call_closed(event)

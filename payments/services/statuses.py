@@ -197,7 +197,7 @@ def dispute_withdrawn(escrow: Escrow, event: chain_events.DisputeWithdrawn, fina
     if before == EscrowState.FUNDED and escrow.marked_until:
         # The dispute overtook a reopening, or the seller marked during it: the chain's inspection runs again.
         delivery.stop_inspection(escrow, tx_hash=final.tx_hash)
-    elif before in ENDED_UNPAID and balances.held(escrow):
+    elif before in ENDED_UNPAID and balances.money(escrow):
         late.return_when_possible(escrow)
     events.of_escrow(escrow, "escrow.dispute_withdrawn", tx_hash=final.tx_hash)
 

@@ -255,7 +255,7 @@ RULES: tuple[Rule, ...] = (
          "tests/payments/test_blocked_and_foreign.py"
          "::test_f45_a_mark_that_we_signed_before_a_reopening_starts_no_inspection_after_it"),
     Rule(46, "money on terms that ended goes back", "payments/services/deposits.py",
-         "    if escrow.state in ENDED_UNPAID and deposit.counted:", "    if False:",
+         "    if escrow.state in ENDED_UNPAID and counted:", "    if False:",
          "tests/payments/test_dead_terms.py"
          "::test_f46_money_on_a_cancelled_deal_goes_back_and_kills_the_terms_on_the_chain"),
     Rule(46, "a signature for another network is void on this one", "contracts/rulings.py",

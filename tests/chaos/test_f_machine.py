@@ -22,10 +22,10 @@ from chain.models import Call, Network
 from chain.rpc.errors import RpcError
 from chain.services import indexer
 from chain.services import sender as engine_sender
-from core import crashpoints
+from core import crashpoints, deadlines
 from core.errors import DomainError
 from payments.models import Entry, Escrow, Order, PayoutLeg
-from payments.services import projection
+from payments.services import clocks, projection
 from payments.states import TERMINAL
 from tests.chain.fixtures import USDT, NodeRefused
 from tests.chain.helpers import later
@@ -33,6 +33,7 @@ from tests.chaos import modes
 from tests.chaos.rpcproxy import RpcProxy
 from tests.chaos.test_kills import POINTS
 from tests.payments import acts
+from tests.payments.acts import DAY
 from tests.payments.fixtures import BUYER_ADDRESS, FEE_ADDRESS, SELLER_ADDRESS, Desk
 
 LIVES = int(os.environ.get("HOLDFAST_CHAOS_LIVES", "2"))
@@ -162,6 +163,9 @@ class Life(RuleBasedStateMachine):
         self.rest()
         self.end()
         self.rest()
+        if deadlines.waiting(self.escrow.pk).filter(kind=clocks.SURPLUS).exists():
+            self.desk.travel(DAY)  # surplus goes back once a day
+            self.rest()
         self.desk.check_books()
         assert self.legs_paid() == self.transfers_out()
         came = sum(units for _, units in self.transfers(None, self.escrow.vault_address))

@@ -11,6 +11,7 @@ from core.errors import Conflict
 from payments.books import balances
 from payments.models import Escrow, Journal
 from payments.services import controls, payouts
+from tests.payments.acts import pay_many
 from tests.payments.fixtures import Desk, actor
 
 STAFF = Actor("staff", "op_1", "Olga")
@@ -19,7 +20,7 @@ STAFF = Actor("staff", "op_1", "Olga")
 def leave(desk: Desk, escrow: Escrow) -> str:
     """The chain forgets the deposit; a person accepts that. Returns the payment's bytes."""
     chain = desk.engine.chain
-    transfer = TokenTransfer.objects.get(recipient=escrow.vault_address)
+    transfer = TokenTransfer.objects.filter(recipient=escrow.vault_address).earliest("pk")
     raw = chain.raw(transfer.tx_hash)
     number = int(chain.receipt(transfer.tx_hash)["blockNumber"], 16)
     chain.reorg(chain.head - number + 1)
@@ -58,3 +59,14 @@ def test_f24_a_reversed_deposit_that_comes_back_is_the_same_deposit(desk: Desk) 
     desk.settle()
     escrow.refresh_from_db()
     assert escrow.state == "released"
+
+
+def test_deposits_that_were_booked_together_are_taken_back_each(desk: Desk) -> None:
+    escrow = desk.agreed().escrows.get()
+    half = escrow.amount // 2
+    pay_many(desk, (escrow.vault_address, half), (escrow.vault_address, half))
+    desk.settle()
+    assert (desk.state(escrow), Journal.objects.count()) == ("funded", 1)
+    leave(desk, escrow)
+    assert (balances.held(escrow), balances.counted(escrow)) == (0, 0)
+    assert Journal.objects.filter(what__startswith="reversal of deposit").count() == 2
