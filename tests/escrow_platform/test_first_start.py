@@ -191,6 +191,19 @@ def test_a_visitor_without_encryption_is_sent_to_https(web: Place) -> None:
     assert (answer.status, answer.headers["Location"]) == (301, f"https://{HOST}/help/")
 
 
+@pytest.mark.parametrize("path", ["/api/v1/deals", "/nowhere/", "/deals/new/"])
+def test_a_huge_body_is_refused_before_a_byte_of_it_is_read(web: Place, path: str) -> None:
+    with closing(HTTPConnection("127.0.0.1", web.port, timeout=20)) as connection:
+        connection.putrequest("POST", path, skip_host=True)
+        for name, value in {
+            "Host": HOST, "X-Forwarded-Proto": "https", "Content-Length": "300000000",
+        }.items():  # fmt: skip
+            connection.putheader(name, value)
+        connection.endheaders()
+        with connection.getresponse() as answer:
+            assert answer.status == 413
+
+
 def test_the_web_process_does_not_start_as_the_owner(web: Place) -> None:
     """He could switch the guards of the tables off."""
     (owner,) = re.findall(r"^owner=(.*)$", web.named(_blocks("sh")[0]), re.MULTILINE)

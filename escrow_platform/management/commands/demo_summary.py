@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
 from chain.models import Network
@@ -21,6 +22,7 @@ class Command(BaseCommand):
         except summary.Incomplete as error:
             raise CommandError(str(error)) from error
         self._compare()
+        call_command("audit_verify", stdout=self.stdout)
 
     def _compare(self) -> None:
         try:
