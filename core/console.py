@@ -7,6 +7,7 @@ values a column has.
 from collections.abc import Callable, Collection, Iterable
 from typing import Any, TypeVar
 
+from django import forms
 from django.contrib import admin
 from django.contrib.admin.utils import get_fields_from_path, unquote
 from django.core.exceptions import ValidationError
@@ -16,7 +17,9 @@ from django.http import Http404, HttpRequest
 from django.shortcuts import get_object_or_404
 from django.utils.functional import cached_property
 from unfold.admin import ModelAdmin
+from unfold.forms import BaseDialogForm
 
+from core import seen
 from core.money import Money
 
 MOST_COUNTED = 5_000
@@ -32,6 +35,38 @@ def row_at(model: type[Row], object_id: str, **more: Any) -> Row:
         return get_object_or_404(model, pk=key, **more)
     except (ValueError, ValidationError):
         raise Http404 from None  # no key of this model looks like that
+
+
+def carrying(
+    shows: Callable[[str], str], form: type[BaseDialogForm] = BaseDialogForm
+) -> type[BaseDialogForm]:
+    """The form of a dialog that carries what was so when it was opened: `shows` gives the fingerprint of the
+    object that the address names (see `core.seen`). The service compares it under its lock."""
+
+    class Carrying(form):  # type: ignore[misc, valid-type]
+        seen = forms.CharField(widget=forms.HiddenInput, required=False)
+
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            self.fields["seen"].initial = shows(str(self.object_id or ""))
+
+    return Carrying
+
+
+def showing(model: type[Model], form: type[BaseDialogForm] = BaseDialogForm) -> type[BaseDialogForm]:
+    """`carrying` for a dialog about one row, which it shows whole."""
+    return carrying(lambda object_id: seen.row(row_at(model, object_id)), form)
+
+
+class CarriesRow(forms.ModelForm):  # type: ignore[type-arg]
+    """A change page that carries the row as it showed it."""
+
+    seen = forms.CharField(widget=forms.HiddenInput, required=False)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.pk:  # before the form writes what was posted into it
+            self.fields["seen"].initial = seen.row(self.instance)
 
 
 class ShortPaginator(Paginator):

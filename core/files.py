@@ -6,6 +6,7 @@ from typing import IO
 
 import puremagic
 from django.conf import settings
+from django.core import signing
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import UploadedFile
@@ -24,6 +25,10 @@ ALLOWED = {
     "application/zip": "ZIP",
     "text/plain": "plain text",
 }
+# The field in which forms carry such references.
+KEPT_FIELD = "files_kept"
+_SALT = "a file that a form keeps"
+_REFERENCE_SECONDS = 86_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +43,30 @@ def save(upload: "UploadedFile[bytes]", *, pointer: str = "/file") -> Saved:
     """Store an upload once by its SHA-256. Raises `Invalid` for empty, too large or unknown content."""
     content = upload.read(settings.UPLOAD_LIMIT_BYTES + 1)
     _check_size(len(content), pointer)
-    name = (upload.name or "file").replace("\\", "/").rsplit("/", 1)[-1][:120]
-    return Saved(save_bytes(content, sniff(content, pointer)), name)
+    return Saved(save_bytes(content, sniff(content, pointer)), name_of(upload))
+
+
+def name_of(upload: "UploadedFile[bytes]") -> str:
+    """The uploader's name of a file, without folders and at most 120 characters long."""
+    return (upload.name or "file").replace("\\", "/").rsplit("/", 1)[-1][:120]
+
+
+def reference(saved: Saved) -> str:
+    """What a form carries of a file that is stored already, so that nobody has to choose it again.
+
+    Signed: who knows only the hash of somebody's file cannot refer to it.
+    """
+    return signing.dumps([saved.file.sha256, saved.name], salt=_SALT)
+
+
+def referenced(token: str) -> Saved | None:
+    """The stored file of a reference; None for one that is forged or older than a day."""
+    try:
+        sha256, name = signing.loads(token, salt=_SALT, max_age=_REFERENCE_SECONDS)
+    except signing.BadSignature:
+        return None
+    found = StoredFile.objects.filter(sha256=sha256).first()
+    return Saved(found, name) if found else None
 
 
 def save_bytes(content: bytes, media_type: str) -> StoredFile:

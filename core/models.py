@@ -216,3 +216,22 @@ class Lease(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} held by {self.holder}"
+
+
+class KeptForm(models.Model):
+    """What a browser posted in vain, for an hour; see `core.kept`."""
+
+    # SHA-256 of what the browser's cookie holds.
+    key = HashField(primary_key=True)
+    # Empty until somebody is known; then nobody else is shown it.
+    user_id = models.CharField(max_length=80, blank=True)
+    path = models.CharField(max_length=300)
+    typed = models.JSONField()
+    files = models.JSONField(default=list)
+    created = models.DateTimeField()
+
+    class Meta:
+        indexes: ClassVar = [models.Index(fields=["created"], name="kept_forms_by_age")]
+
+    def __str__(self) -> str:
+        return f"a form for {self.path}"

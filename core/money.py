@@ -13,7 +13,10 @@ from typing import Any, Self, overload
 from core.errors import Invalid
 
 _LONGEST = 60
-_PLAIN = re.compile(r"(?=.*[0-9])(?P<whole>[1-9][0-9]{0,2}(?:,[0-9]{3})+|[0-9]*)(?:\.(?P<places>[0-9]*))?")
+_PLAIN = re.compile(r"(?=.*[0-9])(?P<whole>[0-9]*)(?:\.(?P<places>[0-9]*))?")
+_GROUPED = re.compile(r"[1-9][0-9]{0,2}(?:,[0-9]{3})+(?:\.[0-9]*)?")
+# One separator before exactly three digits: thousands to one half of the world, decimals to the other.
+_EITHER = re.compile(r"(?P<before>[1-9][0-9]{0,2})[.,](?P<after>[0-9]{3})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,23 +137,59 @@ class Money:
 
 
 def parse(text: str, decimals: int) -> int:
-    """Base units of a decimal string typed by a person or sent by a partner.
+    """Base units of a plain decimal string, as programs write it: `2500`, `2500.00`. Exact at any size.
 
-    Commas are read only where they part whole groups of thousands, as the pages write them: “12,50” may mean
-    twelve and a half, and is refused. Raises `Invalid` for anything that is not a plain positive decimal with
-    at most `decimals` places. Exact at any size.
+    Raises `Invalid` for anything that is not a plain positive decimal with at most `decimals` places, and for
+    every comma: what a person types is read by `parse_typed`.
     """
     cleaned = text.strip()
     found = _PLAIN.fullmatch(cleaned) if len(cleaned) <= _LONGEST else None
     if found is None:
-        raise Invalid("amount_malformed", f"“{text[:_LONGEST]}” is not an amount. Write it like 250.00.")
-    whole, places = found["whole"].replace(",", ""), (found["places"] or "").rstrip("0")
+        how = "Write it without commas, like 2500.00." if "," in text else "Write it like 250.00."
+        raise Invalid("amount_malformed", f"“{text[:_LONGEST]}” is not an amount. {how}")
+    places = (found["places"] or "").rstrip("0")
     if len(places) > decimals:
         raise Invalid("amount_too_precise", f"This token has {decimals} decimal places; use no more.")
-    units = int((whole or "0") + places.ljust(decimals, "0"))
+    units = int((found["whole"] or "0") + places.ljust(decimals, "0"))
     if not units:
         raise Invalid("amount_not_positive", "The amount must be more than zero.")
     return units
+
+
+def parse_typed(text: str, decimals: int) -> int:
+    """Base units of an amount that a person typed; `1,234,567.50` is read as the pages write it.
+
+    Raises `Invalid` `amount_ambiguous` with both readings for “2,500” and “2.500”, which half of the world
+    reads as the other; otherwise as `parse`, also for “12,50”.
+    """
+    cleaned = text.strip()
+    either = _EITHER.fullmatch(cleaned)
+    if either:
+        many, few = either["before"] + either["after"], _one_reading(either["before"], either["after"])
+        message = f"“{cleaned}” can be read in two ways. Did you mean {many} or {few}? Write that instead."
+        raise Invalid("amount_ambiguous", message)
+    grouped = len(cleaned) <= _LONGEST and _GROUPED.fullmatch(cleaned)
+    return parse(cleaned.replace(",", "") if grouped else cleaned, decimals)
+
+
+def _one_reading(whole: str, places: str) -> str:
+    """`2` and `500` are `2.5`, `2` and `125` are `2.1250`: a decimal that nobody reads as thousands."""
+    kept = places.rstrip("0")
+    return f"{whole}.{kept}{'0' * (len(kept) == 3)}" if kept else whole
+
+
+def for_input(amount: Amount) -> str:
+    """For a field that people change: its figure, with a fourth place where three could be thousands."""
+    shown = amount.figure
+    return shown + "0" if _EITHER.fullmatch(shown) else shown
+
+
+def is_typed(text: str, amount: Amount) -> bool:
+    """Whether a person typed exactly this amount, to confirm it: as shown, or in a form with one reading."""
+    try:
+        return text.strip() == amount.figure or parse_typed(text, amount.unit.decimals) == amount.units
+    except Invalid:
+        return False
 
 
 def share(units: int, basis_points: int) -> int:

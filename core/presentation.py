@@ -13,7 +13,7 @@ Tone = Literal["act", "wait", "risk"]
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """A button: `go` marks the one next thing to do. A POST needs `post=True`."""
+    """A button: `go` marks the one next thing to do. With `post` it posts the `seen` of its page."""
 
     label: str
     url: str

@@ -10,6 +10,7 @@ from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
+from core import contention
 from core.errors import DomainError, FieldError
 
 log = structlog.get_logger(__name__)
@@ -41,6 +42,11 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response:  #
     """The answer to anything a view raised; what is unexpected is logged and told as a plain 500."""
     set_rollback()
     instance = context["request"].path
+    if contention.is_contention(error):
+        log.warning("request_met_contention", path=instance, error=str(error)[:200])
+        response = _plain(503, contention.SENTENCE, instance)
+        response["Retry-After"] = str(contention.RETRY_AFTER)
+        return response
     if isinstance(error, DomainError):
         return problem(error.status, error.code, error.title, error.message, instance, errors=error.errors)
     if isinstance(error, exceptions.ValidationError):

@@ -7,6 +7,7 @@ from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from unfold.decorators import display
@@ -89,9 +90,13 @@ class DisputeAdmin(Console):
     def _act(self, request: HttpRequest, object_id: str, verb: str) -> HttpResponse:
         if verb not in views.POSTS:
             raise Http404
+        case = self._case(request, object_id)
+        if request.method in ("GET", "HEAD"):
+            # Signed in again in between: back to the page on which the form stands.
+            return redirect(views.page_url(case))
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
-        return views.POSTS[verb](request, self._case(request, object_id), self._page)
+        return views.POSTS[verb](request, case, self._page)
 
     def _download(self, request: HttpRequest, object_id: str, file_id: str) -> HttpResponse:
         return cast(HttpResponse, views.download(request, self._case(request, object_id), file_id))

@@ -35,6 +35,7 @@ def duties() -> list[Duty]:
         Duty("disputes", "disputes.sweep", 30),
         Duty("idempotency", "partners.forget_old_answers", 3600),
         Duty("audit log", "escrow_platform.tasks.verify_audit", 300),
+        Duty("kept text", "escrow_platform.tasks.forget_kept_text", 600),
         Duty("schedule", "escrow_platform.tasks.sync_schedule", 60),
     ]
     for network in watched():

@@ -2,6 +2,7 @@
 
 from celery import shared_task
 
+from core import kept
 from escrow_platform import auditing, routing, schedule
 from escrow_platform.celery import app
 
@@ -17,3 +18,9 @@ def sync_schedule() -> None:
 def verify_audit() -> None:
     """Follow the audit log; a whole round a day, in portions."""
     auditing.go_on()
+
+
+@shared_task
+def forget_kept_text() -> None:
+    """Delete what people wrote in vain more than an hour ago."""
+    kept.forget_old()

@@ -7,6 +7,7 @@ from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiParameter
 
+from core.contention import SENTENCE
 from core.problems import MEDIA_TYPE, TYPES
 
 _VERBS = ("get", "post", "put", "patch", "delete")
@@ -42,6 +43,7 @@ _DOCUMENTED: dict[int, tuple[str, str, str, list[dict[str, str]]]] = {
     423: ("escrow_held", "On hold", "This escrow is on hold. The money is safe.", []),
     429: ("rate_limited", "Too many requests", "Wait as long as Retry-After says.", []),
     500: ("internal_error", "Something failed on our side", "It has been recorded. Try again later.", []),
+    503: ("unavailable", "Not available at the moment", SENTENCE, []),
 }
 
 
@@ -98,7 +100,7 @@ def _possible(path: str, verb: str, operation: dict[str, Any]) -> Iterator[int]:
         yield from (409, 422, 423)
     if any(item["name"] == "If-Match" for item in operation.get("parameters", [])):
         yield 412
-    yield from (429, 500)
+    yield from (429, 500, 503)
 
 
 def _problem_response(code: int) -> dict[str, Any]:

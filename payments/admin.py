@@ -4,11 +4,10 @@ import json
 from typing import Any, cast
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.admin.utils import quote
-from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from unfold.admin import ModelAdmin
 from unfold.dataclasses import ActionDialog
@@ -24,25 +23,20 @@ from accounts.models import User
 from accounts.staffstepup import StepUpChange, StepUpDialog, StepUpModelForm
 from chain.models import Network
 from core.actors import Actor
-from core.console import ReadOnlyAdmin, one_of, row_at
+from core.console import CarriesRow, ReadOnlyAdmin, carrying, one_of, row_at, showing
 from core.errors import DomainError
+from payments import admin_lists  # noqa: F401  (registers the lists that only look)
 from payments.models import (
     Approval,
-    Deal,
-    Deposit,
-    Entry,
     Escrow,
-    EscrowPolicy,
     Incident,
-    Journal,
     KillSwitch,
     Order,
-    Party,
     PayoutLeg,
-    TimeGiven,
 )
-from payments.services import approving, controls, extending, incidents, orders, outcomes
-from payments.states import APPROVAL, DEAL, ESCROW, LEG, ORDER
+from payments.services import approving, controls, extending, incidents, orders, outcomes, payouts
+from payments.services.seen import of_hold, of_leg
+from payments.states import APPROVAL, ESCROW, LEG, ORDER
 
 
 class ReasonForm(BaseDialogForm):
@@ -88,67 +82,77 @@ class ApproveForm(StepUpDialog):
     )
 
 
+def _hold_of(object_id: str) -> str:
+    return of_hold(row_at(Escrow, object_id))
+
+
 _HOLD = ActionDialog(
     title="Place a hold",
     description="No order that pays out of this escrow is carried out until the hold is lifted.",
-    form_class=ReasonForm,
+    form_class=carrying(_hold_of, ReasonForm),
     form_submit_text="Place the hold",
 )
 _UNFREEZE = ActionDialog(
     title="Unfreeze",
     description="Books and chain differed. Only when it is known why; a difference that is still there "
     "freezes the escrow again at the next comparison.",
-    form_class=LiftForm,
+    form_class=carrying(_hold_of, LiftForm),
     form_submit_text="Unfreeze",
 )
 _TRY_AGAIN = ActionDialog(
     title="Try this order again",
     description="A new call with the same contents. If the effect is there already the contract refuses it.",
-    form_class=StepUpDialog,
+    form_class=showing(Order, StepUpDialog),
     form_submit_text="Try again",
 )
 _GIVE_UP = ActionDialog(
     title="Give this order up",
     description="The order ends without effect and the escrow goes on as if it had not been placed.",
-    form_class=LiftForm,
+    form_class=showing(Order, LiftForm),
     form_submit_text="Give it up",
 )
 _GIVE_TIME = ActionDialog(
     title="Give more time",
     description="The wait that runs ends later, on the chain and then here; at most 14 days in all.",
-    form_class=TimeForm,
+    form_class=showing(Escrow, TimeForm),
     form_submit_text="Give the time",
 )
 _APPROVE = ActionDialog(
     title="Approve this payout",
     description="It is above what the payout key may decide alone. Compare the escrow's page with what was "
     "ordered, then type the amount. The second key then signs for exactly this call.",
-    form_class=ApproveForm,
+    form_class=showing(Approval, ApproveForm),
     form_submit_text="Approve",
 )
 _OPEN_INCIDENT = ActionDialog(
     title="Stop the clocks",
     description="Nothing happens by the platform's deadlines until the incident is ended; people and the "
     "chain go on. Everybody reads the reason. The time is given back afterwards.",
-    form_class=IncidentForm,
+    form_class=carrying(incidents.standing, IncidentForm),
     form_submit_text="Stop the clocks",
 )
 _END_INCIDENT = ActionDialog(
     title="End the incident",
     description="The clocks go on, and every wait is moved later by what it lost.",
-    form_class=LiftForm,
+    form_class=showing(Incident, LiftForm),
     form_submit_text="Let the clocks go on",
 )
 _START_TOKEN = ActionDialog(
     title="Let this token pay again",
     description="Books and chain differed and nobody knew why. Orders that wait are carried out at once.",
-    form_class=LiftForm,
+    form_class=showing(KillSwitch, LiftForm),
     form_submit_text="Let it pay",
+)
+_RETRY = ActionDialog(
+    title="Try this payment again",
+    description="The token refused it. It goes to the same address; a token that still refuses costs gas.",
+    form_class=carrying(lambda object_id: of_leg(row_at(PayoutLeg, object_id)), StepUpDialog),
+    form_submit_text="Try again",
 )
 _LIFT = ActionDialog(
     title="Lift the hold",
     description="Orders that wait for it are carried out at once.",
-    form_class=StepUpDialog,
+    form_class=carrying(_hold_of, StepUpDialog),
     form_submit_text="Lift the hold",
 )
 
@@ -158,8 +162,13 @@ def _operator(request: HttpRequest) -> Actor:
     return Actor("staff", user.pk, user.name)
 
 
+def _seen(form: BaseDialogForm) -> str:
+    """What the dialog showed; every dialog here is made by `carrying` or `showing`."""
+    return str(form.cleaned_data["seen"])
+
+
 def _told(
-    request: HttpRequest, row: Escrow | Order | Approval | Incident | KillSwitch, done: str
+    request: HttpRequest, row: Escrow | Order | Approval | Incident | KillSwitch | PayoutLeg, done: str
 ) -> HttpResponse:
     """What came of it, inside the dialog."""
     what = row._meta.verbose_name
@@ -172,26 +181,6 @@ def _refused(request: HttpRequest, error: DomainError) -> HttpResponse:
     back = reverse("admin:payments_incident_changelist")
     shown = {"done": error.message, "what": "incidents", "back": back}
     return render(request, "payments/admin/dialog_done.html", shown)
-
-
-@admin.register(Deal)
-class DealAdmin(ReadOnlyAdmin):
-    list_display = ("created", "title", "state", "network", "partner", "id")
-    list_filter = (one_of("state", lambda: DEAL.states), "network")
-    search_fields = ("id", "external_reference")
-    search_help_text = "A whole id or reference, or the e-mail address of a party"
-    list_select_related = ("network", "partner")
-    ordering = ("-id",)
-
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[Deal], search_term: str
-    ) -> tuple[QuerySet[Deal], bool]:
-        """Also the deals of a person, whether invited under the address or signed in with it."""
-        if "@" not in search_term:
-            return super().get_search_results(request, queryset, search_term)
-        email = search_term.strip().lower()
-        sides = Party.objects.filter(email=email).union(Party.objects.filter(user__email=email))
-        return queryset.filter(pk__in=sides.values("deal")), False
 
 
 @admin.register(Escrow)
@@ -218,14 +207,22 @@ class EscrowAdmin(ReadOnlyAdmin):
         """Stop every payout, for a reason that is written down."""
         escrow = row_at(Escrow, object_id)
         reason = form.cleaned_data["reason"]
-        controls.place_hold(escrow_id=escrow.pk, reason=reason, acting=_operator(request))
+        try:
+            controls.place_hold(
+                escrow_id=escrow.pk, reason=reason, acting=_operator(request), expected=_seen(form)
+            )
+        except DomainError as error:
+            return _told(request, escrow, error.message)
         return _told(request, escrow, "The hold is placed: nothing is paid out of this escrow.")
 
     @action(description="Lift the hold", url_path="lift", dialog=_LIFT, permissions=["operate"])
     def lift_hold(self, request: HttpRequest, form: StepUpDialog, object_id: str) -> HttpResponse:
         """Let payouts go on."""
         escrow = row_at(Escrow, object_id)
-        controls.lift_hold(escrow_id=escrow.pk, acting=_operator(request))
+        try:
+            controls.lift_hold(escrow_id=escrow.pk, acting=_operator(request), expected=_seen(form))
+        except DomainError as error:
+            return _told(request, escrow, error.message)
         return _told(request, escrow, "The hold is lifted.")
 
     @action(description="Unfreeze", url_path="unfreeze", dialog=_UNFREEZE, permissions=["operate"])
@@ -234,7 +231,9 @@ class EscrowAdmin(ReadOnlyAdmin):
         escrow = row_at(Escrow, object_id)
         reason = form.cleaned_data["reason"]
         try:
-            controls.unfreeze(escrow_id=escrow.pk, reason=reason, acting=_operator(request))
+            controls.unfreeze(
+                escrow_id=escrow.pk, reason=reason, acting=_operator(request), expected=_seen(form)
+            )
         except DomainError as error:
             return _told(request, escrow, error.message)
         return _told(request, escrow, "Money may leave this escrow again.")
@@ -246,20 +245,16 @@ class EscrowAdmin(ReadOnlyAdmin):
         days, reason = form.cleaned_data["days"], form.cleaned_data["reason"]
         try:
             order = extending.give_time(
-                escrow_id=escrow.pk, days=days, reason=reason, acting=_operator(request)
+                escrow_id=escrow.pk,
+                days=days,
+                reason=reason,
+                acting=_operator(request),
+                expected=_seen(form),
             )
         except DomainError as error:
             return _told(request, escrow, error.message)
         when = "when the chain has it" if order else "from now on"
         return _told(request, escrow, f"{days} more days, {when}.")
-
-
-@admin.register(Deposit)
-class DepositAdmin(ReadOnlyAdmin):
-    list_display = ("created", "escrow", "network", "amount", "counted", "surplus", "flags", "tx_hash")
-    search_fields = ("id", "escrow__id", "tx_hash")
-    list_select_related = ("escrow", "token__network", "network")
-    ordering = ("-id",)
 
 
 @admin.register(Order)
@@ -282,7 +277,7 @@ class OrderAdmin(ReadOnlyAdmin):
         """An order that waits for a person gets one more call."""
         order = row_at(Order, object_id)
         try:
-            orders.resume(order_id=order.pk, acting=_operator(request))
+            orders.resume(order_id=order.pk, acting=_operator(request), expected=_seen(form))
         except DomainError as error:
             return _told(request, order, error.message)
         return _told(request, order, "The order is under way again.")
@@ -293,7 +288,9 @@ class OrderAdmin(ReadOnlyAdmin):
         order = row_at(Order, object_id)
         reason = form.cleaned_data["reason"]
         try:
-            outcomes.give_up(order_id=order.pk, reason=reason, acting=_operator(request))
+            outcomes.give_up(
+                order_id=order.pk, reason=reason, acting=_operator(request), expected=_seen(form)
+            )
         except DomainError as error:
             return _told(request, order, error.message)
         return _told(request, order, "The order is given up.")
@@ -337,6 +334,7 @@ class ApprovalAdmin(ReadOnlyAdmin):
                 typed_amount=form.cleaned_data["typed_amount"],
                 person=cast("User", request.user),
                 signature=signature,
+                expected=_seen(form),
             )
         except DomainError as error:
             return _told(request, approval, error.message)
@@ -350,27 +348,27 @@ class PayoutLegAdmin(ReadOnlyAdmin):
     search_fields = ("id", "escrow__id", "tx_hash", "recipient")
     list_select_related = ("token__network",)
     ordering = ("-id",)
+    actions_detail = ("retry",)
+
+    def has_operate_permission(self, request: HttpRequest, *_: object) -> bool:
+        """Whoever may have an order tried again may have a blocked payment tried again."""
+        return request.user.has_perm("payments.change_order")
+
+    @action(description="Try again", url_path="retry", dialog=_RETRY, permissions=["operate"])
+    def retry(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
+        """An operator need not wait for the hour that keeps others from spending its gas."""
+        leg = row_at(PayoutLeg, object_id)
+        try:
+            payouts.retry_leg(
+                leg_id=leg.pk, acting=_operator(request), by_operator=True, expected=_seen(form)
+            )
+        except DomainError as error:
+            return _told(request, leg, error.message)
+        return _told(request, leg, "It is being tried again.")
 
 
-@admin.register(Journal)
-class JournalAdmin(ReadOnlyAdmin):
-    list_display = ("created", "what", "network", "seq", "tx_hash")
-    search_fields = ("id", "tx_hash")
-    list_select_related = ("network",)
-    ordering = ("-id",)
-
-
-@admin.register(Entry)
-class EntryAdmin(ReadOnlyAdmin):
-    list_display = ("journal", "account", "amount")
-    list_select_related = ("journal", "account__token__network")
-    ordering = ("-id",)
-
-
-@admin.register(EscrowPolicy)
-class EscrowPolicyAdmin(ReadOnlyAdmin):
-    list_display = ("network", "operator", "fee_recipient", "threshold", "four_eyes_threshold")
-    list_select_related = ("network",)
+class SwitchForm(CarriesRow, StepUpModelForm):
+    """A switch as it stands; it is thrown only from where it was seen to stand."""
 
 
 @admin.register(KillSwitch)
@@ -378,7 +376,7 @@ class KillSwitchAdmin(StepUpChange, ModelAdmin):
     """Switches are thrown through their service, which writes the audit log; lifting one asks who you are."""
 
     actions = None
-    form = StepUpModelForm
+    form = SwitchForm
     list_display = ("network", "kind", "token", "stopped", "reason")
     list_select_related = ("network", "token")
     actions_detail = ("start_token",)
@@ -392,6 +390,22 @@ class KillSwitchAdmin(StepUpChange, ModelAdmin):
     def has_change_permission(self, request: HttpRequest, obj: KillSwitch | None = None) -> bool:
         """A token's switch is not edited: it is lifted with a reason."""
         return super().has_change_permission(request, obj) and not (obj and obj.token_id)
+
+    def get_form(self, request: HttpRequest, obj: KillSwitch | None = None, **kwargs: Any) -> Any:
+        """What is only looked at carries nothing."""
+        if obj and not self.has_change_permission(request, obj):
+            kwargs["form"] = forms.ModelForm
+        return super().get_form(request, obj, **kwargs)
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        """A switch that somebody else has thrown meanwhile is shown as it is now."""
+        try:
+            return super().change_view(request, object_id, form_url, extra_context)
+        except DomainError as refused:
+            messages.error(request, refused.message)
+            return redirect(request.path)
 
     def has_operate_permission(self, request: HttpRequest, *_: object) -> bool:
         """Whoever may throw switches may lift a token's."""
@@ -416,6 +430,7 @@ class KillSwitchAdmin(StepUpChange, ModelAdmin):
             stopped=obj.stopped,
             reason=obj.reason,
             acting=_operator(request),
+            expected=form.cleaned_data["seen"] if change else None,
         )
         obj.pk = found.pk
 
@@ -423,14 +438,18 @@ class KillSwitchAdmin(StepUpChange, ModelAdmin):
     def start_token(self, request: HttpRequest, form: LiftForm, object_id: str) -> HttpResponse:
         """A person knows why the books of a token differed, or that it concerns no other vault."""
         switch = row_at(KillSwitch, object_id, token__isnull=False)
-        controls.set_switch(
-            network=switch.network,
-            kind=switch.kind,
-            token=switch.token,
-            stopped=False,
-            reason=form.cleaned_data["reason"],
-            acting=_operator(request),
-        )
+        try:
+            controls.set_switch(
+                network=switch.network,
+                kind=switch.kind,
+                token=switch.token,
+                stopped=False,
+                reason=form.cleaned_data["reason"],
+                acting=_operator(request),
+                expected=_seen(form),
+            )
+        except DomainError as error:
+            return _told(request, switch, error.message)
         return _told(request, switch, "Money of this token may leave again.")
 
 
@@ -455,7 +474,9 @@ class IncidentAdmin(ReadOnlyAdmin):
         """Nothing happens by the platform's deadlines until it is ended."""
         network, reason = form.cleaned_data["network"], form.cleaned_data["reason"]
         try:
-            incident = incidents.open_incident(network=network, reason=reason, acting=_operator(request))
+            incident = incidents.open_incident(
+                network=network, reason=reason, acting=_operator(request), expected=_seen(form)
+            )
         except DomainError as error:
             return _refused(request, error)
         return _told(request, incident, f"The clocks of {incident.scope} stand still.")
@@ -466,15 +487,9 @@ class IncidentAdmin(ReadOnlyAdmin):
         incident = row_at(Incident, object_id)
         reason = form.cleaned_data["reason"]
         try:
-            incidents.end_incident(incident_id=incident.pk, reason=reason, acting=_operator(request))
+            incidents.end_incident(
+                incident_id=incident.pk, reason=reason, acting=_operator(request), expected=_seen(form)
+            )
         except DomainError as error:
             return _told(request, incident, error.message)
         return _told(request, incident, "The clocks go on. Every wait is given back what it lost.")
-
-
-@admin.register(TimeGiven)
-class TimeGivenAdmin(ReadOnlyAdmin):
-    list_display = ("created", "deadline", "incident", "lost", "given")
-    search_fields = ("deadline__subject_id", "deadline__id")
-    list_select_related = ("deadline", "incident")
-    ordering = ("-id",)

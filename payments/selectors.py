@@ -142,6 +142,8 @@ def actions_for(
         found.append(Action("withdraw_dispute", escrow.disputed_by))
     elif state in ENDED_UNPAID and balances.money(escrow):
         found.append(Action("return_late_money", "buyer", due.get("late_money")))
+    if any(leg.state == LegState.BLOCKED for leg in escrow.legs.all()):
+        found += [Action("retry_payout", side) for side in ("buyer", "seller")]
     return found
 
 

@@ -30,6 +30,8 @@ PARTIES_SENT_ON = "302 404 302 302 404 302 302"
 PARTIES_REFUSED = "302 404 422 422 404 302 302"
 # Both sides, and this verb is not offered.
 PARTIES_NOT_THIS_VERB = "302 404 405 405 404 302 302"
+# Both sides, but there is no such payment.
+PARTIES_WITHOUT = "302 404 404 404 404 302 302"
 # The buyer; the seller sees the deal but may not do this.
 BUYER = "302 404 200 403 404 302 302"
 # The buyer, sent on.
@@ -54,9 +56,12 @@ OWN_KEY = "401 401 401 401 401 200 404"
 OWN_KEY_REFUSED = "401 401 401 401 401 422 404"
 # The deal's partner, for whom no side lets it act.
 OWN_KEY_WITHOUT_DELEGATION = "401 401 401 401 401 403 404"
+# The deal's partner, but there is no such payment.
+OWN_KEY_WITHOUT_IT = "401 401 401 401 401 404 404"
 
 _DEAL = "deals/<opaque:deal_id>/"
 _ESCROW = f"{_DEAL}escrows/<opaque:escrow_id>/"
+_API_ESCROW = "api/v1/escrows/<opaque:escrow_id>/"
 _ROOM = f"{_ESCROW}dispute/"
 _KEY = "accounts/2fa/webauthn/keys/<int:pk>/"
 _CONFIRM = r"accounts/^confirm-email/(?P<key>[-:\w]+)/$"
@@ -67,7 +72,7 @@ ROUTES: dict[str, tuple[str, str]] = {
     "": (EVERYBODY, NO_SUCH_VERB),
     "help/": (EVERYBODY, NO_SUCH_VERB),
     "rules/": (EVERYBODY, NO_SUCH_VERB),
-    f"{_ESCROW}demo-pay/": (NO_SUCH_VERB, BUYER_SENT_ON),
+    f"{_ESCROW}demo-pay/": (PARTIES_SENT_ON, BUYER_SENT_ON),
     "accounts/profile/": (PEOPLE, PEOPLE),
     "accounts/login/": (GUESTS, GUESTS),
     "accounts/logout/": (PEOPLE, SENT_AWAY),
@@ -101,14 +106,14 @@ ROUTES: dict[str, tuple[str, str]] = {
     _ROOM: (PARTIES, PARTIES_NOT_THIS_VERB),
     f"{_ROOM}open/": (PARTIES, PARTIES),
     f"{_ROOM}live/": (PARTIES, PARTIES_NOT_THIS_VERB),
-    f"{_ROOM}evidence/": (PARTIES_NOT_THIS_VERB, PARTIES_REFUSED),
-    f"{_ROOM}nothing-more/": (PARTIES_NOT_THIS_VERB, PARTIES_SENT_ON),
+    f"{_ROOM}evidence/": (PARTIES_SENT_ON, PARTIES_REFUSED),
+    f"{_ROOM}nothing-more/": (PARTIES_SENT_ON, PARTIES_SENT_ON),
     f"{_ROOM}withdraw/": (BUYER_AS_OPENER, PARTIES_SENT_ON),
     f"{_ROOM}files/<opaque:file_id>/": (PARTIES, PARTIES_NOT_THIS_VERB),
     "deals/": (PEOPLE, PEOPLE_NOT_THIS_VERB),
     "deals/new/": (PEOPLE, PEOPLE),
     "deals/invitations/<slug:token>/": (EVERYBODY, NO_SUCH_VERB),
-    "deals/invitations/<slug:token>/join/": (PEOPLE_NOT_THIS_VERB, SENT_AWAY),
+    "deals/invitations/<slug:token>/join/": (SENT_AWAY, SENT_AWAY),
     _DEAL: (PARTIES_SENT_ON, PARTIES_NOT_THIS_VERB),
     f"{_DEAL}edit/": (AUTHOR, AUTHOR),
     f"{_DEAL}preview/": (AUTHOR, AUTHOR_SENT_ON),
@@ -121,7 +126,7 @@ ROUTES: dict[str, tuple[str, str]] = {
     f"{_ESCROW}live/": (PARTIES, PARTIES_NOT_THIS_VERB),
     f"{_ESCROW}pay/": (PARTIES, PARTIES_NOT_THIS_VERB),
     f"{_ESCROW}pay/live/": (PARTIES, PARTIES_NOT_THIS_VERB),
-    f"{_ESCROW}open/": (NO_SUCH_VERB, BUYER_SENT_ON),
+    f"{_ESCROW}open/": (PARTIES_SENT_ON, BUYER_SENT_ON),
     f"{_ESCROW}deliver/": (SELLER, SELLER),
     f"{_ESCROW}changes/": (BUYER, BUYER),
     f"{_ESCROW}release/": (BUYER, BUYER),
@@ -130,6 +135,7 @@ ROUTES: dict[str, tuple[str, str]] = {
     f"{_ESCROW}return-late/": (BUYER, BUYER),
     f"{_ESCROW}refund-request/": (BUYER, BUYER),
     f"{_ESCROW}refund-answer/": (SELLER, SELLER),
+    f"{_ESCROW}payouts/<opaque:leg_id>/retry/": (PARTIES_SENT_ON, PARTIES_WITHOUT),
     f"{_ESCROW}receipt/": (PARTIES, PARTIES_NOT_THIS_VERB),
     f"{_ESCROW}receipt.pdf": (PARTIES, PARTIES_NOT_THIS_VERB),
     f"{_ESCROW}terms.json": (PARTIES, PARTIES_NOT_THIS_VERB),
@@ -141,6 +147,10 @@ ROUTES: dict[str, tuple[str, str]] = {
     "api/v1/escrows/<opaque:escrow_id>/deposits": (OWN_KEY, KEYS_NOT_THIS_VERB),
     "api/v1/escrows/<opaque:escrow_id>/release": (KEYS_NOT_THIS_VERB, OWN_KEY_WITHOUT_DELEGATION),
     "api/v1/escrows/<opaque:escrow_id>/refund": (KEYS_NOT_THIS_VERB, OWN_KEY_WITHOUT_DELEGATION),
+    "api/v1/escrows/<opaque:escrow_id>/payouts/<opaque:leg_id>/retry": (
+        KEYS_NOT_THIS_VERB,
+        OWN_KEY_WITHOUT_IT,
+    ),
     "api/v1/events": (KEYS, KEYS_NOT_THIS_VERB),
     "api/v1/escrows/<opaque:escrow_id>/dispute": (KEYS_NOT_THIS_VERB, OWN_KEY_REFUSED),
     "api/v1/disputes": (KEYS, KEYS_NOT_THIS_VERB),

@@ -5,7 +5,7 @@ from typing import ClassVar
 from django.db import models
 
 from core.fields import AddressField, BaseUnitsField, HashField
-from core.money import Amount, Money, Unit, parse
+from core.money import Amount, Money, Unit, parse, parse_typed
 from core.states import append_only
 
 GWEI = 10**9
@@ -188,5 +188,9 @@ class Token(models.Model):
         return Unit(f"{slug}:{self.address}", self.symbol, self.decimals, self.network.name, slug)
 
     def read(self, text: str) -> Amount:
-        """What a person or a partner typed, of this token. Raises `Invalid` as `core.money.parse` does."""
+        """What a partner sent, of this token. Raises `Invalid` as `core.money.parse` does."""
         return Amount(parse(text, self.decimals), self.unit)
+
+    def read_typed(self, text: str) -> Amount:
+        """What a person typed, of this token. Raises `Invalid` as `core.money.parse_typed` does."""
+        return Amount(parse_typed(text, self.decimals), self.unit)

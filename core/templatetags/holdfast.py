@@ -68,7 +68,8 @@ def timeline(items: list[TimelineItem]) -> dict[str, Any]:
 @register.inclusion_tag("components/banner.html", takes_context=True)
 def banner(context: template.Context, what_now: Banner) -> dict[str, Any]:
     """What you can do now, by when, and what happens if you don't."""
-    return {"banner": what_now, "csrf_token": context.get("csrf_token")}
+    carried = {name: context.get(name, "") for name in ("csrf_token", "seen")}
+    return {"banner": what_now, **carried}
 
 
 @register.inclusion_tag("components/field.html")

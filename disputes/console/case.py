@@ -1,6 +1,6 @@
 """The case page: what is fixed, what both sides say, what this person may do now."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -16,6 +16,7 @@ from disputes import legs, reasons, timing, words
 from disputes.console.forms import ApprovalForm, AssignForm, RefusalForm, RulingForm
 from disputes.models import Dispute, Evidence, Ruling
 from disputes.services import base, review, rulings
+from disputes.services.seen import of_case
 from disputes.states import DisputeState, RulingState
 from payments import movements
 from payments.models import Escrow, LegKind, Party
@@ -58,8 +59,11 @@ class Shown:
     word: str
 
 
-def context(dispute: Dispute, person: User, **forms: Any) -> dict[str, Any]:
-    """Everything the page shows. `forms` replace the empty ones after a refusal."""
+def context(
+    dispute: Dispute, person: User, *, written: Mapping[str, dict[str, Any]], **forms: Any
+) -> dict[str, Any]:
+    """Everything the page shows. `forms` replace the empty ones after a refusal; `written` is what
+    was kept of a form that could not be taken."""
     escrow = dispute.escrow
     allowed = permitted(dispute, person)
     parties = {party.role: party for party in escrow.deal.parties.select_related("user")}
@@ -84,9 +88,10 @@ def context(dispute: Dispute, person: User, **forms: Any) -> dict[str, Any]:
         "trail": AuditEntry.objects.filter(subject_id=dispute.pk).order_by("-id")[:_TRAIL],
         "steps": history(dispute),
         "may": allowed,
-        "ruling_form": forms.get("ruling") or RulingForm(escrow=escrow),
+        "seen": of_case(dispute),
+        "ruling_form": forms.get("ruling") or RulingForm(escrow=escrow, initial=written["rule"]),
         "approval_form": forms.get("approval") or ApprovalForm(user=person),
-        "refusal_form": forms.get("refusal") or RefusalForm(),
+        "refusal_form": forms.get("refusal") or RefusalForm(initial=written["refuse"]),
         "assign_form": forms.get("assign") or AssignForm(),
     }
 

@@ -54,17 +54,27 @@ class RulingForm(forms.Form):
             parts = (self._typed("seller_part"), self._typed("buyer_part"))
         else:
             parts = presets.get(data.get("preset", ""), (None, None))
+            self._refuse_typed(data)
         data["to_seller"], data["to_buyer"] = seller, buyer = parts
         if seller is not None and buyer is not None and seller + buyer != left:
             self.add_error("buyer_part", f"Both parts must sum to exactly {left} ({left.units} base units).")
         return data
+
+    def _refuse_typed(self, data: dict[str, Any]) -> None:
+        """A preset and typed parts contradict each other, whatever they say: neither wins."""
+        typed = [text for name in ("seller_part", "buyer_part") if (text := (data.get(name) or "").strip())]
+        if typed and data.get("preset"):
+            chosen = dict(self.fields["preset"].choices)[data["preset"]]  # type: ignore[attr-defined]
+            shown = " and ".join(f"“{text}”" for text in typed)
+            message = f"You chose “{chosen}” and also typed {shown}. Nothing was ruled: "
+            self.add_error("preset", message + "choose the exact split, or empty both parts.")
 
     def _typed(self, name: str) -> money.Amount | None:
         text = self.cleaned_data.get(name, "").strip()
         if "0" in text and not text.strip("0.,"):
             return money.total((), self.escrow.token.unit)
         try:
-            return self.escrow.token.read(text)
+            return self.escrow.token.read_typed(text)
         except Invalid as refused:
             self.add_error(name, refused.message)
             return None

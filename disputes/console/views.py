@@ -11,6 +11,7 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 
 from accounts.models import User
+from core import kept, seen
 from core.errors import DomainError
 from core.models import StoredFile
 from disputes import downloads, legs
@@ -35,36 +36,42 @@ def show(request: HttpRequest, dispute: Dispute, page: Page, **forms: Any) -> Te
     """The case page; every view of it is in the audit log."""
     person = _person(request)
     note(dispute, person, "dispute.viewed")
-    response = page(request, "admin/disputes/case.html", case.context(dispute, person, **forms))
+    written = {
+        verb: kept.again(request, reverse("admin:disputes_dispute_act", args=[quote(dispute.pk), verb]))
+        for verb in ("rule", "refuse")
+    }
+    shown = case.context(dispute, person, written=written, **forms)
+    response = page(request, "admin/disputes/case.html", shown)
     if forms:
         response.status_code = 422
     return response
 
 
 def claim(request: HttpRequest, dispute: Dispute, page: Page) -> HttpResponse:
-    person = _person(request)
-    return _click(request, dispute, lambda: review.claim(dispute_id=dispute.pk, person=person), "Yours now.")
+    person, expected = _person(request), seen.posted(request)
+    do = lambda: review.claim(dispute_id=dispute.pk, person=person, expected=expected)  # noqa: E731
+    return _click(request, dispute, do, "Yours now.")
 
 
 def release(request: HttpRequest, dispute: Dispute, page: Page) -> HttpResponse:
-    person = _person(request)
-    do = lambda: review.release(dispute_id=dispute.pk, person=person)  # noqa: E731
+    person, expected = _person(request), seen.posted(request)
+    do = lambda: review.release(dispute_id=dispute.pk, person=person, expected=expected)  # noqa: E731
     return _click(request, dispute, do, "Given back to the queue.")
 
 
 def conflict(request: HttpRequest, dispute: Dispute, page: Page) -> HttpResponse:
-    person = _person(request)
-    do = lambda: review.declare_conflict(dispute_id=dispute.pk, person=person)  # noqa: E731
+    person, expected = _person(request), seen.posted(request)
+    do = lambda: review.declare_conflict(dispute_id=dispute.pk, person=person, expected=expected)  # noqa: E731
     return _click(request, dispute, do, "Noted. You will not be asked to act on this case again.")
 
 
 def assign(request: HttpRequest, dispute: Dispute, page: Page) -> HttpResponse:
     form = AssignForm(request.POST)
-    person = _person(request)
+    person, expected = _person(request), seen.posted(request)
 
     def do() -> None:
         chosen = form.cleaned_data["arbitrator"]
-        review.assign(dispute_id=dispute.pk, arbitrator=chosen, person=person)
+        review.assign(dispute_id=dispute.pk, arbitrator=chosen, person=person, expected=expected)
 
     if form.is_valid() and carried_out(form, do):
         return _done(request, dispute, "Assigned.")
@@ -91,6 +98,8 @@ def rule(request: HttpRequest, dispute: Dispute, page: Page) -> HttpResponse:
             "parties": {party.role: party for party in dispute.escrow.deal.parties.select_related("user")},
             "needs_approval": rulings.needs_approval(dispute.escrow),
             "confirm_form": confirmed,
+            # What the form showed when the split was chosen, not what holds by now.
+            "seen": seen.posted(request),
         }
         preview = page(request, "admin/disputes/preview.html", shown)
         preview.status_code = 422 if asked else 200
@@ -103,6 +112,7 @@ def rule(request: HttpRequest, dispute: Dispute, page: Page) -> HttpResponse:
             to_buyer=data["to_buyer"].units,
             reasons=data["reasons"],
             person=person,
+            expected=seen.posted(request),
         )
 
     if carried_out(form, do):
@@ -114,10 +124,12 @@ def approve(request: HttpRequest, dispute: Dispute, page: Page) -> HttpResponse:
     person = _person(request)
     form = ApprovalForm(request.POST, user=person)
     ruling = _waiting(dispute)
+    if ruling is None:
+        return _gone(request, dispute)
 
     def do() -> None:
         typed = form.cleaned_data["typed_amount"]
-        rulings.approve(ruling_id=ruling.pk, typed_amount=typed, person=person)
+        rulings.approve(ruling_id=ruling.pk, typed_amount=typed, person=person, expected=seen.posted(request))
 
     if form.is_valid() and carried_out(form, do):
         return _done(request, dispute, "Approved. Both sides read the ruling now.")
@@ -127,9 +139,12 @@ def approve(request: HttpRequest, dispute: Dispute, page: Page) -> HttpResponse:
 def refuse(request: HttpRequest, dispute: Dispute, page: Page) -> HttpResponse:
     form, person = RefusalForm(request.POST), _person(request)
     ruling = _waiting(dispute)
+    if ruling is None:
+        return _gone(request, dispute)
 
     def do() -> None:
-        rulings.refuse(ruling_id=ruling.pk, why=form.cleaned_data["why"], person=person)
+        why = form.cleaned_data["why"]
+        rulings.refuse(ruling_id=ruling.pk, why=why, person=person, expected=seen.posted(request))
 
     if form.is_valid() and carried_out(form, do):
         return _done(request, dispute, "Sent back to its author.")
@@ -167,11 +182,14 @@ def _file(dispute: Dispute, file_id: str) -> tuple[StoredFile, str]:
     return found.file, found.name
 
 
-def _waiting(dispute: Dispute) -> Ruling:
-    ruling = dispute.rulings.filter(state=RulingState.PROPOSED).first()
-    if ruling is None:
-        raise Http404
-    return ruling
+def _waiting(dispute: Dispute) -> Ruling | None:
+    return dispute.rulings.filter(state=RulingState.PROPOSED).first()
+
+
+def _gone(request: HttpRequest, dispute: Dispute) -> HttpResponse:
+    """No ruling waits (any more): a second click, or somebody was faster."""
+    messages.error(request, seen.STALE)
+    return redirect(page_url(dispute))
 
 
 def _click(request: HttpRequest, dispute: Dispute, do: Callable[[], object], success: str) -> HttpResponse:

@@ -1,14 +1,11 @@
 """What a party types into the dispute room. Only what cannot be read is refused here."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from django import forms
 
-from core import files
-from core.files import Saved
 from disputes import reasons
-from disputes.services.evidence import LONGEST_TEXT, check_count
+from disputes.services.evidence import LONGEST_TEXT, MOST_FILES
 from payments.pages.forms import FilesField
 
 _FILES_HELP = (
@@ -27,7 +24,7 @@ class EvidenceForm(forms.Form):
         widget=forms.Textarea(attrs={"rows": 6}),
     )
     files = FilesField(  # type: ignore[assignment]  # a declared field, not the uploads of the form
-        label="Files", required=False, help_text=_FILES_HELP
+        label="Files", required=False, help_text=_FILES_HELP, most=MOST_FILES
     )
 
 
@@ -47,9 +44,3 @@ class OpenForm(EvidenceForm):
         field.choices = [(reason.code, reason.label) for reason in reasons.for_role(role)]  # type: ignore[attr-defined]
         self.fields["text"].label = "What happened?"
         self.fields["text"].required = True
-
-
-def stored(uploads: Sequence[Any]) -> list[Saved]:
-    """Keep the uploads by their content. Raises `Invalid` for too many, or a kind or size not accepted."""
-    check_count(uploads)
-    return [files.save(upload, pointer="/files") for upload in uploads]

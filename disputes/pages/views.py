@@ -6,21 +6,25 @@ from django.conf import settings
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.urls import reverse
+from django.views.decorators.http import require_GET, require_http_methods
 
+from core import kept, seen
 from core.actors import Actor
 from disputes import downloads, legs, reasons, words
 from disputes.models import Dispute, EvidenceFile
 from disputes.pages import room as rooms
-from disputes.pages.forms import EvidenceForm, OpenForm, stored
+from disputes.pages.forms import EvidenceForm, OpenForm
 from disputes.services import evidence, opening
+from disputes.services.seen import of_side
 from disputes.states import LIVE
 from payments.models import Escrow
-from payments.pages.access import Visit, for_party
+from payments.pages.access import Visit, for_party, sent_from
 from payments.pages.escrows import situation_of
 from payments.pages.history import Teller
 from payments.pages.outcome import carried_out, clicked
 from payments.pages.rules import length
+from payments.services.seen import of_escrow
 from payments.states import HOLDING, EscrowState
 
 _DISPUTABLE = (*HOLDING, EscrowState.RELEASING, EscrowState.REFUNDING)
@@ -36,7 +40,8 @@ def room(request: HttpRequest, visit: Visit, escrow_id: str) -> HttpResponse:
         if escrow.state in _DISPUTABLE:
             return redirect("disputes:open", visit.deal.pk, escrow.pk)
         raise Http404
-    return _show(request, visit, dispute, EvidenceForm())
+    written = kept.again(request, reverse("disputes:evidence", args=[visit.deal.pk, escrow.pk]))
+    return _show(request, visit, dispute, EvidenceForm(initial=written))
 
 
 @for_party
@@ -54,10 +59,13 @@ def open_form(request: HttpRequest, visit: Visit, escrow_id: str) -> HttpRespons
     escrow = visit.escrow(escrow_id)
     if Dispute.objects.filter(escrow=escrow, state__in=LIVE).exists():
         return redirect("disputes:room", visit.deal.pk, escrow.pk)
-    form = OpenForm(request.POST or None, request.FILES or None, role=visit.role)
-    if request.method == "POST" and form.is_valid() and carried_out(form, lambda: _open(visit, escrow, form)):
-        messages.success(request, "The dispute is opened. Every timer has stopped.")
-        return redirect("disputes:room", visit.deal.pk, escrow.pk)
+    form = OpenForm(request.POST or None, request.FILES or None, role=visit.role, initial=kept.again(request))
+    if request.method == "POST":
+        expected = seen.posted(request)
+        if form.is_valid() and carried_out(form, lambda: _open(visit, escrow, form, expected)):
+            messages.success(request, "The dispute is opened. Every timer has stopped.")
+            return redirect("disputes:room", visit.deal.pk, escrow.pk)
+        escrow = visit.escrow(escrow.pk)
     context = {
         "visit": visit,
         "escrow": escrow,
@@ -66,30 +74,34 @@ def open_form(request: HttpRequest, visit: Visit, escrow_id: str) -> HttpRespons
         "clocks": {name: length(seconds) for name, seconds in settings.CLOCKS.items()},
         "possible": escrow.state in _DISPUTABLE,
         "frozen": escrow.remainder_money,
+        "seen": of_escrow(escrow),
     }
     return render(request, "disputes/open.html", context)
 
 
 @for_party
-@require_POST
+@sent_from("disputes:room")
 def add_evidence(request: HttpRequest, visit: Visit, escrow_id: str) -> HttpResponse:
     """One more item; the first of the other side is its answer."""
     dispute = _found(visit, escrow_id)
     form = EvidenceForm(request.POST, request.FILES)
-    if form.is_valid() and carried_out(form, lambda: _add(visit, dispute, form)):
+    expected = seen.posted(request)
+    if form.is_valid() and carried_out(form, lambda: _add(visit, dispute, form, expected)):
         messages.success(request, "Sent. Both sides and the arbitrator see it.")
         return redirect("disputes:room", visit.deal.pk, dispute.escrow_id)
-    return _show(request, visit, dispute, form)
+    return _show(request, visit, _found(visit, escrow_id), form)
 
 
 @for_party
-@require_POST
+@sent_from("disputes:room")
 def nothing_more(request: HttpRequest, visit: Visit, escrow_id: str) -> HttpResponse:
     """This side is done; when both are, the review begins."""
     dispute = _found(visit, escrow_id)
     clicked(
         request,
-        lambda: evidence.nothing_more(dispute_id=dispute.pk, role=visit.role, acting=_actor(visit)),
+        lambda: evidence.nothing_more(
+            dispute_id=dispute.pk, role=visit.role, acting=_actor(visit), expected=seen.posted(request)
+        ),
         "Noted. When both sides have nothing more to add, the review begins.",
     )
     return redirect("disputes:room", visit.deal.pk, dispute.escrow_id)
@@ -103,13 +115,16 @@ def withdraw(request: HttpRequest, visit: Visit, escrow_id: str) -> HttpResponse
     if request.method == "POST":
         clicked(
             request,
-            lambda: opening.withdraw(dispute_id=dispute.pk, role=visit.role, acting=_actor(visit)),
+            lambda: opening.withdraw(
+                dispute_id=dispute.pk, role=visit.role, acting=_actor(visit), expected=seen.posted(request)
+            ),
             "Taken back. The deal goes on when the chain has confirmed.",
         )
         return redirect("disputes:room", visit.deal.pk, dispute.escrow_id)
     if dispute.opened_by != visit.role:
         raise Http404
-    return render(request, "disputes/withdraw.html", {"visit": visit, "dispute": dispute})
+    shown = {"visit": visit, "dispute": dispute, "seen": of_side(dispute, visit.role)}
+    return render(request, "disputes/withdraw.html", shown)
 
 
 @for_party
@@ -132,6 +147,7 @@ def _show(request: HttpRequest, visit: Visit, dispute: Dispute, form: EvidenceFo
     earlier = dispute.escrow.disputes.exclude(pk=dispute.pk).order_by("created")
     context = _shown(visit, dispute) | {
         "form": form,
+        "seen": of_side(dispute, visit.role),
         "earlier": [(old, words.for_parties(old.state)) for old in earlier],
         "facts": Teller(visit, situation_of(visit, dispute.escrow)).tell(),
     }
@@ -168,26 +184,28 @@ def _actor(visit: Visit) -> Actor:
     return Actor("person", visit.user.pk, visit.user.name)
 
 
-def _open(visit: Visit, escrow: Escrow, form: OpenForm) -> None:
+def _open(visit: Visit, escrow: Escrow, form: OpenForm, expected: str) -> None:
     data = form.cleaned_data
     opening.open_dispute(
         escrow_id=escrow.pk,
         role=visit.role,
         reason=data["reason"],
         text=data["text"],
-        files=stored(data["files"]),
+        files=data["files"],
         nothing_more=data["nothing_more"],
         acting=_actor(visit),
         user=visit.user,
+        expected=expected,
     )
 
 
-def _add(visit: Visit, dispute: Dispute, form: EvidenceForm) -> None:
+def _add(visit: Visit, dispute: Dispute, form: EvidenceForm, expected: str) -> None:
     evidence.add_evidence(
         dispute_id=dispute.pk,
         role=visit.role,
         text=form.cleaned_data["text"],
-        files=stored(form.cleaned_data["files"]),
+        files=form.cleaned_data["files"],
         acting=_actor(visit),
         user=visit.user,
+        expected=expected,
     )

@@ -7,7 +7,7 @@ from datetime import datetime
 from django.db import transaction
 
 from accounts.models import User
-from core import clock, deadlines
+from core import clock, deadlines, seen
 from core.actors import CLOCK, Actor
 from core.errors import Conflict, FieldError, Invalid
 from core.files import Saved
@@ -16,6 +16,7 @@ from disputes import hashing, timing
 from disputes.locks import lock_dispute
 from disputes.models import Dispute, Evidence, EvidenceFile
 from disputes.services.base import expect, move, tell
+from disputes.services.seen import of_side
 from disputes.states import BEFORE_REVIEW, TAKES_EVIDENCE, DisputeState
 from payments.models import Role
 
@@ -66,13 +67,16 @@ def add_evidence(
     files: Sequence[Saved] = (),
     acting: Actor,
     user: User | None = None,
+    expected: str | None = None,
 ) -> Evidence:
     """Submit an item for one side. The first item of the side that did not open is its answer.
 
-    After the evidence closed it is marked late. Raises `Conflict` once there is a ruling.
+    After the evidence closed it is marked late. Raises `Conflict` once there is a ruling, or where the room
+    is not what the caller saw of it (`expected`, here as below: `seen.of_side`).
     """
     item = prepare(role, text, files)
     dispute = lock_dispute(dispute_id)
+    seen.check(expected, lambda locked: of_side(locked, role), dispute)
     expect(dispute, *TAKES_EVIDENCE, so_that="adding evidence")
     if dispute.evidence.filter(role=role).count() >= MOST_ITEMS:
         raise Conflict(
@@ -88,9 +92,10 @@ def add_evidence(
 
 
 @transaction.atomic
-def nothing_more(*, dispute_id: str, role: str, acting: Actor) -> Dispute:
+def nothing_more(*, dispute_id: str, role: str, acting: Actor, expected: str | None = None) -> Dispute:
     """A side has nothing more to add; when both said so the review begins before the deadline."""
     dispute = lock_dispute(dispute_id)
+    seen.check(expected, lambda locked: of_side(locked, role), dispute)
     expect(dispute, *_OPEN, so_that="closing your evidence")
     if dispute.done_at(role):
         return dispute

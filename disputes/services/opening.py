@@ -6,7 +6,7 @@ from django.db import transaction
 from django.db.models import Max
 
 from accounts.models import User
-from core import clock, transitions
+from core import clock, seen, transitions
 from core.actors import Actor
 from core.errors import Conflict, FieldError, Forbidden, Invalid
 from core.files import Saved
@@ -15,6 +15,7 @@ from disputes.locks import lock_dispute
 from disputes.models import Dispute
 from disputes.services.base import expect, tell
 from disputes.services.evidence import prepare, store
+from disputes.services.seen import of_side
 from disputes.states import BEFORE_REVIEW, LIVE
 from payments.models import Role
 from payments.services.disputing import order_dispute, order_withdrawal
@@ -33,11 +34,13 @@ def open_dispute(
     nothing_more: bool = False,
     acting: Actor,
     user: User | None = None,
+    expected: str | None = None,
 ) -> Dispute:
     """Dispute an escrow for one side: every off-chain timer stops at once, the chain is told.
 
     `nothing_more`: the opener has no further evidence. Raises `Invalid` for a reason that this side may
-    not choose or an empty statement, `Conflict` where the escrow is not disputable or disputed already.
+    not choose or an empty statement, `Conflict` where the escrow is not disputable, disputed already, or not
+    what the caller saw of it (`expected`, of `payments.services.seen.of_escrow`).
     """
     chosen = reasons.REASONS.get(reason)
     if chosen is None or role not in chosen.roles:
@@ -48,7 +51,7 @@ def open_dispute(
         message = "Say in your own words what happened."
         raise Invalid("statement_missing", message, [FieldError("/text", "statement_missing", message)])
     # Locks the escrow first, so that two clicks at once meet here and the second is refused.
-    order_dispute(escrow_id=escrow_id, role=role, evidence_hash=item.hash, acting=acting)
+    order_dispute(escrow_id=escrow_id, role=role, evidence_hash=item.hash, acting=acting, expected=expected)
     check_openable(escrow_id, role)
     dispute = create(escrow_id=escrow_id, role=role, reason=reason, evidence_hash=item.hash, actor=acting)
     store(dispute, item, acting=acting, user=user)
@@ -90,9 +93,10 @@ def next_number(escrow_id: str, role: str) -> int:
 
 
 @transaction.atomic
-def withdraw(*, dispute_id: str, role: str, acting: Actor) -> Dispute:
+def withdraw(*, dispute_id: str, role: str, acting: Actor, expected: str | None = None) -> Dispute:
     """The opener takes the dispute back; it ends when the chain shows that. Not once the review began."""
     dispute = lock_dispute(dispute_id)
+    seen.check(expected, lambda locked: of_side(locked, role), dispute)
     if role != dispute.opened_by:
         raise Forbidden("opener_only", "Only the side that opened the dispute may take it back.")
     expect(dispute, *BEFORE_REVIEW, so_that="taking it back")

@@ -1,23 +1,28 @@
-"""Who works on a case: claim, give back, assign, declare a conflict."""
+"""Who works on a case: claim, give back, assign, declare a conflict.
+
+`expected` is what the caller saw of the case (`seen.of_case`); each raises `Conflict` where it has changed.
+"""
 
 from django.db import transaction
 
 from accounts.models import User
-from core import deadlines
+from core import deadlines, seen
 from core.errors import Conflict, Forbidden, Invalid
 from disputes import timing
 from disputes.locks import lock_dispute
 from disputes.models import Dispute, Involvement, Ruling
 from disputes.services.base import involve, involved, is_party, may, require, ruled_before, tell_staff
+from disputes.services.seen import of_case
 from disputes.states import BEFORE_REVIEW, WITH_ARBITRATOR, RulingState
 
 ASSIGNABLE = (*BEFORE_REVIEW, *WITH_ARBITRATOR)
 
 
 @transaction.atomic
-def claim(*, dispute_id: str, person: User) -> Dispute:
+def claim(*, dispute_id: str, person: User, expected: str | None = None) -> Dispute:
     """Take an unassigned case. Raises `Conflict` when somebody else has it."""
     dispute = lock_dispute(dispute_id)
+    seen.check(expected, of_case, dispute)
     require(person, "claim_dispute", dispute)
     _expect_assignable(dispute)
     if dispute.arbitrator_id == person.pk:
@@ -30,9 +35,10 @@ def claim(*, dispute_id: str, person: User) -> Dispute:
 
 
 @transaction.atomic
-def release(*, dispute_id: str, person: User) -> Dispute:
+def release(*, dispute_id: str, person: User, expected: str | None = None) -> Dispute:
     """Give the case back to the queue."""
     dispute = lock_dispute(dispute_id)
+    seen.check(expected, of_case, dispute)
     _expect_own(dispute, person)
     _expect_no_proposal(dispute)
     _set(dispute, None)
@@ -41,9 +47,10 @@ def release(*, dispute_id: str, person: User) -> Dispute:
 
 
 @transaction.atomic
-def declare_conflict(*, dispute_id: str, person: User) -> Dispute:
+def declare_conflict(*, dispute_id: str, person: User, expected: str | None = None) -> Dispute:
     """Give the case back for good: this person may never act on it again."""
     dispute = lock_dispute(dispute_id)
+    seen.check(expected, of_case, dispute)
     require(person, "claim_dispute", dispute)
     if dispute.arbitrator_id == person.pk:
         _expect_no_proposal(dispute)
@@ -53,9 +60,10 @@ def declare_conflict(*, dispute_id: str, person: User) -> Dispute:
 
 
 @transaction.atomic
-def assign(*, dispute_id: str, arbitrator: User, person: User) -> Dispute:
+def assign(*, dispute_id: str, arbitrator: User, person: User, expected: str | None = None) -> Dispute:
     """A lead gives the case to an arbitrator, also one that somebody else had."""
     dispute = lock_dispute(dispute_id)
+    seen.check(expected, of_case, dispute)
     require(person, "assign_dispute", dispute)
     _expect_assignable(dispute)
     _expect_no_proposal(dispute)

@@ -3,7 +3,7 @@
 from django.db import transaction
 
 from accounts.models import User
-from core import clock, deadlines, doorbell, money
+from core import clock, deadlines, doorbell, money, seen
 from core.actors import CLOCK, Actor
 from core.errors import Conflict, FieldError, Forbidden, Invalid
 from core.models import Deadline
@@ -22,6 +22,7 @@ from disputes.services.base import (
     tell,
     tell_staff,
 )
+from disputes.services.seen import of_case
 from disputes.states import DisputeState, RulingState
 from payments.models import Escrow
 from payments.services import chain_terms, events
@@ -31,12 +32,22 @@ LONGEST_REASONS = 20_000
 
 
 @transaction.atomic
-def propose(*, dispute_id: str, to_seller: int, to_buyer: int, reasons: str, person: User) -> Ruling:
+def propose(
+    *,
+    dispute_id: str,
+    to_seller: int,
+    to_buyer: int,
+    reasons: str,
+    person: User,
+    expected: str | None = None,
+) -> Ruling:
     """Rule on one's own case: base units that sum to the disputed remainder exactly, and why.
 
     At or above the four-eyes amount the ruling waits for a second person, else it stands at once.
+    Raises `Conflict` where the case is not what the caller saw (`expected`, here as below: `seen.of_case`).
     """
     dispute = lock_dispute(dispute_id)
+    seen.check(expected, of_case, dispute)
     require(person, "rule_dispute", dispute)
     if dispute.arbitrator_id != person.pk:
         raise Forbidden("not_your_case", "Claim this case before you rule on it.")
@@ -53,12 +64,12 @@ def propose(*, dispute_id: str, to_seller: int, to_buyer: int, reasons: str, per
 
 
 @transaction.atomic
-def approve(*, ruling_id: str, typed_amount: str, person: User) -> Ruling:
+def approve(*, ruling_id: str, typed_amount: str, person: User, expected: str | None = None) -> Ruling:
     """The second pair of eyes. `typed_amount` is the escrow's amount as a decimal, typed by hand.
 
     Raises `Forbidden` for the author and for anyone who touched the case.
     """
-    dispute, ruling = _locked(ruling_id)
+    dispute, ruling = _locked(ruling_id, expected)
     check_second_person(dispute, ruling, person)
     _check_typed(dispute.escrow, typed_amount)
     if dispute.escrow.remainder != ruling.disputed:
@@ -69,9 +80,9 @@ def approve(*, ruling_id: str, typed_amount: str, person: User) -> Ruling:
 
 
 @transaction.atomic
-def refuse(*, ruling_id: str, why: str, person: User) -> Ruling:
+def refuse(*, ruling_id: str, why: str, person: User, expected: str | None = None) -> Ruling:
     """Send the ruling back to its author with reasons; the review goes on."""
-    dispute, ruling = _locked(ruling_id)
+    dispute, ruling = _locked(ruling_id, expected)
     check_second_person(dispute, ruling, person)
     why = why.strip()
     if len(why) < SHORTEST_REASONS:
@@ -166,9 +177,10 @@ def _stand(dispute: Dispute, ruling: Ruling, actor: Actor, *, why: str, approver
     )
 
 
-def _locked(ruling_id: str) -> tuple[Dispute, Ruling]:
+def _locked(ruling_id: str, expected: str | None) -> tuple[Dispute, Ruling]:
     found = Ruling.objects.filter(pk=ruling_id).values_list("dispute_id", flat=True).first()
     dispute = lock_dispute(found or "")
+    seen.check(expected, of_case, dispute)
     ruling = Ruling.objects.select_for_update().get(pk=ruling_id)
     if ruling.state != RulingState.PROPOSED or dispute.state != DisputeState.RULING_PROPOSED:
         raise Conflict("ruling_decided", f"This ruling is {ruling.state} already.")
@@ -186,11 +198,7 @@ def check_second_person(dispute: Dispute, ruling: Ruling, person: User) -> None:
 
 def _check_typed(escrow: Escrow, typed: str) -> None:
     message = f"Type the amount of this escrow, {escrow.money}, to confirm."
-    try:
-        units = money.parse(typed, escrow.token.decimals)
-    except Invalid:
-        units = 0
-    if units != escrow.amount:
+    if not money.is_typed(typed, escrow.money):
         raise _wrong("/typed_amount", "confirmation_differs", message)
 
 

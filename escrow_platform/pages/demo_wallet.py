@@ -6,17 +6,16 @@ This view exists only where `settings.DEMO` is on and acts only on a network mar
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.views.decorators.http import require_POST
 
 from chain.rpc.errors import RpcError
 from payments.models import Role
 from payments.pages import paying
-from payments.pages.access import Visit, for_party
+from payments.pages.access import Visit, for_party, sent_from
 from payments.services import demo_wallet
 
 
-@require_POST
 @for_party
+@sent_from("deals:pay")
 def pay(request: HttpRequest, visit: Visit, escrow_id: str) -> HttpResponse:
     """Send what is still due, or half of it, from the demo wallet to the escrow's address."""
     visit.only(Role.BUYER)

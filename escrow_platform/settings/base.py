@@ -56,6 +56,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "escrow_platform.middleware.NoStore",
     "csp.middleware.CSPMiddleware",
     "escrow_platform.admin_policy.AdminContentPolicy",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -68,6 +69,8 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "accounts.middleware.BusyAnswer",
+    "escrow_platform.middleware.KeepWriting",
+    "escrow_platform.middleware.Contention",
 ]
 
 ROOT_URLCONF = "escrow_platform.urls"
@@ -111,6 +114,8 @@ DATABASES["default"] |= {
 }
 # Refuse to start as a superuser or as the owner of the tables, who can switch their guards off.
 PLAIN_DATABASE_ROLE = False
+# A person does not wait for a row as long as a worker may.
+REQUEST_LOCK_TIMEOUT_MS = 3_000
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # Redis: broker and live pages; losing it costs latency, never money ----------------------------------
@@ -253,6 +258,7 @@ DOOR = {
     "body_seconds": 30,
     "slowest_bytes_per_second": 200_000,
 }
+CSRF_FAILURE_VIEW = "escrow_platform.errors.csrf_failure"
 SESSION_COOKIE_SAMESITE = "Lax"
 X_FRAME_OPTIONS = "DENY"
 SECURE_REFERRER_POLICY = "same-origin"

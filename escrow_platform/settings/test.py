@@ -17,6 +17,8 @@ MEDIA_ROOT = Path(tempfile.gettempdir()) / "holdfast-test-media"
 CLOCKS = CLOCKS | {"appeal": 2}
 ACCOUNT_RATE_LIMITS = False
 DATABASES["default"]["CONN_MAX_AGE"] = 0
+# Requests and workers share the process of a test.
+REQUEST_LOCK_TIMEOUT_MS = 10_000
 
 # Parallel test processes have a Redis database each: the doorbell of one must not ring another's workers.
 if worker := os.environ.get("PYTEST_XDIST_WORKER", "").removeprefix("gw"):

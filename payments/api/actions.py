@@ -10,6 +10,8 @@ from payments.states import DealState
 
 # A party may let the partner do these for it.
 DELEGATED = frozenset({"release", "refund", "dispute"})
+# Nobody has to let the partner do these.
+FREE = frozenset({"retry_payout"})
 
 
 def of_deal(deal: Deal) -> list[dict[str, Any]]:
@@ -32,7 +34,10 @@ def of_escrow(escrow: Escrow) -> list[dict[str, Any]]:
     """The actions of both sides; `by_partner` where the side delegated it to the partner."""
     delegated = {party.role for party in escrow.deal.parties.all() if party.delegated}
     return [
-        _shown(action, by_partner=action.name in DELEGATED and action.actor in delegated)
+        _shown(
+            action,
+            by_partner=action.name in FREE or (action.name in DELEGATED and action.actor in delegated),
+        )
         for action in selectors.actions_for(escrow, waiting_of(escrow), paid_of(escrow))
     ]
 

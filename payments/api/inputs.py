@@ -22,7 +22,10 @@ class AmountText(serializers.RegexField):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(
-            _AMOUNT, help_text="A decimal string in the deal's token, for example “250.00”.", **kwargs
+            _AMOUNT,
+            help_text="A decimal string in the deal's token, for example “250.00”.",
+            error_messages={"invalid": "Write a plain decimal string, without commas: “2500.00”."},
+            **kwargs,
         )
 
     def to_internal_value(self, data: Any) -> str:
@@ -107,6 +110,10 @@ class PayInput(Strict):
     """How much is paid out."""
 
     amount = AmountText(required=False)
+
+
+class NothingInput(Strict):
+    """An empty object: there is nothing to choose."""
 
 
 def agreement_of(given: Mapping[str, Any]) -> Agreement:

@@ -13,5 +13,10 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("escrows/<opaque:escrow_id>/deposits", views.Deposits.as_view(), name="api-deposits"),
     path("escrows/<opaque:escrow_id>/release", views.Release.as_view(), name="api-release"),
     path("escrows/<opaque:escrow_id>/refund", views.Refund.as_view(), name="api-refund"),
+    path(
+        "escrows/<opaque:escrow_id>/payouts/<opaque:leg_id>/retry",
+        views.RetryPayout.as_view(),
+        name="api-retry-payout",
+    ),
     path("events", views.Events.as_view(), name="api-events"),
 ]

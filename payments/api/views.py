@@ -8,7 +8,7 @@ from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from core.errors import Conflict, FieldError, Forbidden
+from core.errors import Conflict, FieldError, Forbidden, NotFound
 from partners.idempotency import idempotent
 from partners.models import Scope
 from partners.preconditions import check_if_match, tagged
@@ -23,7 +23,7 @@ from payments.api.filters import (
     filtered_page,
     parameters,
 )
-from payments.api.inputs import DealInput, PayInput, agreement_of, base_units
+from payments.api.inputs import DealInput, NothingInput, PayInput, agreement_of, base_units
 from payments.api.outputs import (
     DealList,
     DealOut,
@@ -234,6 +234,32 @@ class Refund(EscrowAction):
         """Refund all of the remainder, or `amount` of it, for a seller who delegated it to you."""
         units = _units(request, self.locked(escrow_id, Role.SELLER))
         payouts.refund(escrow_id=escrow_id, role=Role.SELLER, acting=self.caller.actor, units=units)
+        return self.answer(escrow_id)
+
+
+class RetryPayout(EscrowAction):
+    """Try a blocked payout again."""
+
+    scopes: ClassVar = {"POST": Scope.RELEASE}
+
+    @extend_schema(
+        operation_id="retry_payout",
+        summary="Try a blocked payout again",
+        tags=["escrows"],
+        parameters=[ESCROW_ID, OpenApiParameter("leg_id", str, OpenApiParameter.PATH)],
+        request=NothingInput,
+        responses={202: EscrowOut},
+    )
+    @idempotent
+    def post(self, request: Request, escrow_id: str, leg_id: str) -> Response:
+        """Have a payout that the token refused tried again, once an hour. It goes to the same address; no
+        side has to let you do this."""
+        NothingInput(data=request.data).is_valid(raise_exception=True)
+        escrow = lock_escrow(reading.one_escrow(self.caller, escrow_id).pk)
+        if not escrow.legs.filter(pk=leg_id).exists():
+            raise NotFound("payout_not_found", "There is no such payout.")
+        check_if_match(request, escrow_json(reading.one_escrow(self.caller, escrow_id)))
+        payouts.retry_leg(leg_id=leg_id, acting=self.caller.actor)
         return self.answer(escrow_id)
 
 

@@ -8,7 +8,8 @@ from typing import Any, Concatenate, cast
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.db.models import Prefetch
-from django.http import Http404, HttpRequest, HttpResponseBase
+from django.http import Http404, HttpRequest, HttpResponseBase, HttpResponseNotAllowed
+from django.shortcuts import redirect
 
 from accounts.models import User
 from payments.models import Deal, Escrow, Party, Role
@@ -87,3 +88,23 @@ def for_party(view: View) -> Callable[..., HttpResponseBase]:
         return view(request, found, **kwargs)
 
     return opened
+
+
+def sent_from(page: str) -> Callable[[View], View]:
+    """The view takes posts alone, from a form on `page` of the escrow.
+
+    Who comes by its address, because they had to sign in again in between, is led to where the form stands.
+    """
+
+    def wrap(view: View) -> View:
+        @wraps(view)
+        def taken(request: HttpRequest, visit: Visit, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            if request.method in ("GET", "HEAD"):
+                return redirect(page, visit.deal.pk, kwargs["escrow_id"])
+            if request.method != "POST":
+                return HttpResponseNotAllowed(["POST"])
+            return view(request, visit, *args, **kwargs)
+
+        return taken
+
+    return wrap

@@ -65,9 +65,14 @@ class PartForm(StepUpMixin, forms.Form):
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
         data["units"] = None
-        if data.get("how_much") == "part":
+        typed = (data.get("amount") or "").strip()
+        if data.get("how_much") == "all" and typed:
+            whole = self.escrow.remainder_money
+            message = f"You chose everything ({whole}) and also typed a part (“{typed}”). Nothing was moved: "
+            self.add_error("how_much", message + "choose “Only a part”, or empty the part.")
+        elif data.get("how_much") == "part":
             try:
-                data["units"] = money.parse(data.get("amount") or "", self.escrow.token.decimals)
+                data["units"] = money.parse_typed(typed, self.escrow.token.decimals)
             except Invalid as refused:
                 self.add_error("amount", refused.message)
         return data

@@ -5,12 +5,14 @@ from typing import Any, cast
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
+from django.db import transaction
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.models import User
 from core import files as stored_files
+from core import seen
 from core.presentation import Banner
 from payments.agreement import from_json
 from payments.models import DealFile, DealVersion, Escrow, Party
@@ -19,6 +21,7 @@ from payments.pages.access import Visit, for_party
 from payments.pages.forms import AnswerForm
 from payments.pages.outcome import carried_out, clicked
 from payments.services import deals
+from payments.services.seen import of_deal
 from payments.states import TERMINAL, DealState
 
 
@@ -95,11 +98,15 @@ def answer(request: HttpRequest, visit: Visit) -> HttpResponse:
         request.POST or None,
         role=visit.role,
         partner=visit.deal.partner_id is not None,
-        initial={"version_hash": version.hash, "address": visit.me.address},
+        initial={"address": visit.me.address},
     )
-    if request.method == "POST" and form.is_valid() and carried_out(form, lambda: _accept(visit, form)):
-        messages.success(request, "Accepted. These terms are sealed now.")
-        return redirect("deals:detail", visit.deal.pk)
+    if request.method == "POST":
+        expected = seen.posted(request)
+        if form.is_valid() and carried_out(
+            form, lambda: _accept(visit, form, request.POST.get("version_hash", ""), expected)
+        ):
+            messages.success(request, "Accepted. These terms are sealed now.")
+            return redirect("deals:detail", visit.deal.pk)
     shown = {
         "visit": visit,
         "deal": visit.deal,
@@ -108,20 +115,23 @@ def answer(request: HttpRequest, visit: Visit) -> HttpResponse:
         "terms": from_json(version.terms),
         "files": visit.deal.files.order_by("created", "id"),
         "changes": _changes(version),
+        "seen": of_deal(visit.deal),
         "dispute_rules": rules.dispute_rules(),
     }
     return render(request, "deals/answer.html", shown)
 
 
-def _accept(visit: Visit, form: AnswerForm) -> None:
+@transaction.atomic
+def _accept(visit: Visit, form: AnswerForm, version_hash: str, expected: str) -> None:
     data = form.cleaned_data
     if data["address"] != visit.me.address:
         deals.set_address(deal_id=visit.deal.pk, party=visit.me, address=data["address"])
     deals.accept(
         deal_id=visit.deal.pk,
         party=visit.me,
-        version_hash=data["version_hash"],
+        version_hash=version_hash,
         delegate=data.get("delegate", False),
+        expected=expected,
     )
 
 
@@ -137,10 +147,11 @@ def _changes(version: DealVersion) -> list[dict[str, Any]]:
 def cancel(request: HttpRequest, visit: Visit) -> HttpResponse:
     """Drop a draft, decline or withdraw a proposal, or end an agreed deal that nobody paid."""
     if request.method != "POST":
-        return render(request, "deals/cancel.html", {"visit": visit, "deal": visit.deal})
+        shown = {"visit": visit, "deal": visit.deal, "seen": of_deal(visit.deal)}
+        return render(request, "deals/cancel.html", shown)
     done = clicked(
         request,
-        lambda: deals.cancel(deal_id=visit.deal.pk, party=visit.me),
+        lambda: deals.cancel(deal_id=visit.deal.pk, party=visit.me, expected=seen.posted(request)),
         "The deal is cancelled. No money was moved.",
     )
     return redirect("deals:list") if done else redirect("deals:detail", visit.deal.pk)
@@ -156,18 +167,27 @@ def invitation(request: HttpRequest, token: str) -> HttpResponse:
     if request.user.is_authenticated and party.user_id == request.user.pk:
         return redirect("deals:detail", party.deal_id)
     host = Party.objects.select_related("user").exclude(pk=party.pk).get(deal_id=party.deal_id)
-    shown = {"party": party, "deal": party.deal, "host": host, "taken": party.user_id is not None}
+    shown = {
+        "party": party,
+        "deal": party.deal,
+        "host": host,
+        "taken": party.user_id is not None,
+        "seen": of_deal(party.deal),
+    }
     return render(request, "deals/invitation.html", shown)
 
 
 @login_required
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 def join(request: HttpRequest, token: str) -> HttpResponse:
-    """Take the seat."""
+    """Take the seat; who comes by the address, having signed in in between, is led to the button."""
+    if request.method != "POST":
+        return redirect("deals:invitation", token)
     seats: list[Party] = []
+    user, expected = cast(User, request.user), seen.posted(request)
     joined = clicked(
         request,
-        lambda: seats.append(deals.join(invite_token=token, user=cast(User, request.user))),
+        lambda: seats.append(deals.join(invite_token=token, user=user, expected=expected)),
         "You are the other side of this deal now. Read the terms before you answer.",
     )
     return redirect("deals:detail", seats[0].deal_id) if joined else redirect("deals:invitation", token)

@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 
 from accounts.models import User
-from core import files as stored_files
+from core import kept, seen
 from core.errors import DomainError
 from payments.agreement import MAX_MILESTONES, Agreement, check, from_json
 from payments.models import Deal, Party, Role
@@ -26,6 +26,7 @@ from payments.pages.forms import (
 )
 from payments.pages.outcome import clicked, show_on
 from payments.services import addresses, deals
+from payments.services.seen import of_deal
 from payments.states import DealState
 
 
@@ -33,8 +34,10 @@ from payments.states import DealState
 def new(request: HttpRequest) -> HttpResponse:
     """Start a draft."""
     role = request.GET.get("role", "buyer")
-    form = DealForm(request.POST or None, request.FILES or None, initial={"role": role})
-    rows = MilestoneForms(_with_extra_row(request), prefix="m", initial=[{"deliver_at": default_delivery()}])
+    written = kept.again(request)
+    form = DealForm(request.POST or None, request.FILES or None, initial={"role": role} | written)
+    first = [{"deliver_at": default_delivery()}]
+    rows = MilestoneForms(_with_extra_row(request), prefix="m", initial=_rows_of(written) or first)
     if request.method == "POST" and _readable(request, form, rows):
         deal = _saved(request, form, rows, None)
         if deal is not None:
@@ -53,10 +56,11 @@ def edit(request: HttpRequest, visit: Visit) -> HttpResponse:
         "own_address": visit.me.address,
         "counterparty_email": visit.other.email,
     }
-    form = DealForm(request.POST or None, request.FILES or None, initial=values)
+    written = kept.again(request)
+    form = DealForm(request.POST or None, request.FILES or None, initial=values | written)
     # The sides are fixed when the draft is made; another role is another draft.
     form.fields["role"].disabled = True
-    rows = MilestoneForms(_with_extra_row(request), prefix="m", initial=row_values)
+    rows = MilestoneForms(_with_extra_row(request), prefix="m", initial=_rows_of(written) or row_values)
     if request.method == "POST" and _readable(request, form, rows):
         deal = _saved(request, form, rows, visit)
         if deal is not None:
@@ -72,10 +76,10 @@ def preview(request: HttpRequest, visit: Visit) -> HttpResponse:
     if request.method == "POST":
         sent = clicked(
             request,
-            lambda: deals.propose(deal_id=visit.deal.pk, party=visit.me),
+            lambda: deals.propose(deal_id=visit.deal.pk, party=visit.me, expected=seen.posted(request)),
             "Sent. The terms are sealed; the other side has to answer now.",
         )
-        return redirect("deals:detail" if sent else "deals:edit", visit.deal.pk)
+        return redirect("deals:detail" if sent else "deals:preview", visit.deal.pk)
     agreement = from_json(visit.deal.draft)
     shown = {
         "visit": visit,
@@ -84,6 +88,7 @@ def preview(request: HttpRequest, visit: Visit) -> HttpResponse:
         "files": visit.deal.files.order_by("created", "id"),
         "problems": problems(visit.deal, visit.me, agreement),
         "dispute_rules": rules.dispute_rules(),
+        "seen": of_deal(visit.deal),
     }
     return render(request, "deals/preview.html", shown)
 
@@ -95,19 +100,28 @@ def counter(request: HttpRequest, visit: Visit) -> HttpResponse:
         return redirect("deals:detail", visit.deal.pk)
     before = from_json(deals.current_version(visit.deal).terms)
     values, row_values = initial_of(before, visit.deal.token)
-    form = TermsForm(request.POST or None, initial=values)
+    written = kept.again(request)
+    form = TermsForm(request.POST or None, initial=values | written)
     form.fields["token"].disabled = True
-    rows = MilestoneForms(_with_extra_row(request), prefix="m", initial=row_values)
+    rows = MilestoneForms(_with_extra_row(request), prefix="m", initial=_rows_of(written) or row_values)
     if request.method == "POST" and _readable(request, form, rows):
         try:
             agreement = agreement_of(form, rows, before=before)
-            deals.counter(deal_id=visit.deal.pk, party=visit.me, agreement=agreement)
+            deals.counter(
+                deal_id=visit.deal.pk, party=visit.me, agreement=agreement, expected=seen.posted(request)
+            )
         except DomainError as refused:
             _show(form, rows, refused)
         else:
             messages.success(request, "Sent. The other side has to answer your terms now.")
             return redirect("deals:detail", visit.deal.pk)
-    shown = {"form": form, "rows": rows, "deal": visit.deal, "accept_time": _accept_time()}
+    shown = {
+        "form": form,
+        "rows": rows,
+        "deal": visit.deal,
+        "accept_time": _accept_time(),
+        "seen": of_deal(visit.deal),
+    }
     return render(request, "deals/counter.html", shown)
 
 
@@ -123,6 +137,14 @@ def problems(deal: Deal, me: Party, agreement: Agreement) -> list[str]:
     except DomainError as refused:
         found.append(refused.message)
     return list(dict.fromkeys(found))
+
+
+def _rows_of(written: dict[str, Any]) -> list[dict[str, Any]]:
+    """The milestones of a form whose text was kept."""
+    total = str(written.get("m-TOTAL_FORMS", ""))
+    count = min(int(total[:4]), MAX_MILESTONES) if total.isascii() and total.isdigit() else 0
+    names = ("title", "amount", "deliver_at")
+    return [{name: written.get(f"m-{place}-{name}", "") for name in names} for place in range(count)]
 
 
 def _with_extra_row(request: HttpRequest) -> Any:
@@ -149,7 +171,6 @@ def _saved(request: HttpRequest, form: DealForm, rows: Any, visit: Visit | None)
     data = form.cleaned_data
     try:
         agreement = agreement_of(form, rows, before=from_json(visit.deal.draft) if visit else None)
-        uploads = [stored_files.save(upload, pointer="/files") for upload in data["files"]]
         if visit is None:
             deal = deals.create_draft(
                 user=cast(User, request.user),
@@ -165,10 +186,11 @@ def _saved(request: HttpRequest, form: DealForm, rows: Any, visit: Visit | None)
                 agreement=agreement,
                 own_address=data["own_address"],
                 counterparty_email=data["counterparty_email"],
+                expected=seen.posted(request),
             )
         me = deal.parties.get(role=Role(data["role"]))
-        for upload in uploads:
-            deals.attach_file(deal_id=deal.pk, party=me, saved=upload)
+        for saved in data["files"]:
+            deals.attach_file(deal_id=deal.pk, party=me, saved=saved)
     except DomainError as refused:
         _show(form, rows, refused)
         return None
@@ -185,7 +207,8 @@ def _onwards(request: HttpRequest, deal: Deal, form: DealForm, rows: Any) -> Htt
         addresses.check_party_address(deal, form.cleaned_data["own_address"])
     except DomainError as refused:
         _show(form, rows, refused)
-        # The draft exists now: what is typed next belongs to it.
+        # The draft exists now, with its files: what is typed next belongs to it.
+        form.fields["files"].widget.kept = []
         return _editor(request, form, rows, deal)
     return redirect("deals:preview", deal.pk)
 
@@ -207,6 +230,7 @@ def _editor(request: HttpRequest, form: DealForm, rows: Any, deal: Deal | None) 
         "deal": deal,
         "files": deal.files.order_by("created", "id") if deal else [],
         "accept_time": _accept_time(),
+        "seen": of_deal(Deal.objects.get(pk=deal.pk)) if deal else "",
     }
     return render(request, "deals/edit.html", shown)
 

@@ -24,9 +24,10 @@ from payments.pages.access import Visit, for_party
 from payments.pages.deals import download
 from payments.pages.history import Teller
 from payments.paid import Paid
-from payments.services import clocks, guarding, incidents
+from payments.services import clocks, guarding, incidents, payouts
 from payments.services.delivery import MAX_CHANGES
-from payments.states import HOLDING, UNPAID, EscrowState
+from payments.services.seen import RETRY, of_escrow, of_leg
+from payments.states import HOLDING, UNPAID, EscrowState, LegState, OrderState
 
 # On one page of the checkout.
 _PAYMENTS = 20
@@ -129,6 +130,8 @@ def _shown(visit: Visit, escrow: Escrow) -> dict[str, Any]:
         "choices": [pair for pair in choices(now) if pair[0].url not in offered],
         "timeline": Teller(visit, now).tell(),
         "deliveries": escrow.deliveries.prefetch_related("files").order_by("-created"),
+        "blocked": _blocked(escrow),
+        "seen": of_escrow(escrow) if any(action.post for action in banner.actions) else "",
         "proof": _proof(escrow),
         "left": _left(now),
         "paid": now.paid,
@@ -152,6 +155,29 @@ def _left(now: situation.Situation) -> Amount:
         return now.paid.due
     held = bool(escrow.funded_at) and not escrow.closed_at
     return escrow.remainder_money if held else escrow.money
+
+
+def _blocked(escrow: Escrow) -> list[dict[str, Any]]:
+    """Payments that the token refused, each with what its button carries and from when it works; one query
+    where there is none."""
+    waiting = escrow.legs.filter(state=LegState.BLOCKED).select_related("token__network")
+    tried = set(
+        escrow.orders.filter(state__in=[OrderState.LIVE, OrderState.NEEDS_HUMAN], reason=RETRY).values_list(
+            "payload__kind", flat=True
+        )
+        if waiting
+        else ()
+    )
+    return [
+        {
+            "leg": leg,
+            "amount": leg.money,
+            "under_way": leg.kind in tried,
+            "again_from": payouts.retry_from(leg),
+            "seen": of_leg(leg),
+        }
+        for leg in waiting
+    ]
 
 
 def paused_by(escrow: Escrow) -> Incident | None:

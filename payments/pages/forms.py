@@ -7,10 +7,14 @@ from typing import Any
 
 from django import forms
 from django.conf import settings
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
 
 from chain.models import Token
 from core import clock, money
+from core import files as stored_files
 from core.errors import FieldError, Invalid
+from core.files import Saved
 from payments.agreement import MAX_MILESTONES, Agreement, Milestone
 from payments.models import Role
 from payments.pages.rules import length
@@ -23,17 +27,60 @@ _MINUTE = "%Y-%m-%dT%H:%M"
 
 
 class SeveralFiles(forms.FileInput):
+    """Files to choose, and those that a refused form has stored already; unticking one leaves it out."""
+
     allow_multiple_selected = True
+
+    def __init__(self, attrs: dict[str, Any] | None = None) -> None:
+        super().__init__(attrs)
+        self.kept: list[Saved] = []
+
+    def value_from_datadict(self, data: Any, files: Any, name: str) -> tuple[list[Any], list[str]]:
+        """The uploads, and the references of what is stored."""
+        return (
+            files.getlist(name) if hasattr(files, "getlist") else [],
+            data.getlist(stored_files.KEPT_FIELD) if hasattr(data, "getlist") else [],
+        )
+
+    def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> SafeString:
+        chosen = super().render(name, None, attrs, renderer)
+        box = (
+            '<label class="check"><input type="checkbox" name="{}" value="{}" checked>'
+            "<span>{} (kept from before)</span></label>"
+        )
+        rows = ((stored_files.KEPT_FIELD, stored_files.reference(saved), saved.name) for saved in self.kept)
+        return format_html("{}{}", chosen, format_html_join("", box, rows))
 
 
 class FilesField(forms.FileField):
-    """None, one or several uploads; cleans to a list."""
+    """None, one or several files; cleans to a list of stored ones.
+
+    Each is stored at once: whatever the form is refused for, nobody has to choose it again. One that is not
+    accepted is named and refuses the form; the others stay. More than `most`: none is stored.
+    """
 
     widget = SeveralFiles
 
-    def clean(self, data: Any, initial: Any = None) -> list[Any]:  # type: ignore[override]
-        uploads = data if isinstance(data, list | tuple) else [data]
-        return [super(FilesField, self).clean(upload, initial) for upload in uploads if upload]
+    def __init__(self, *, most: int = 20, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.most = most
+
+    def clean(self, data: Any, initial: Any = None) -> list[Saved]:  # type: ignore[override]
+        uploads, tokens = data
+        if len(uploads) + len(tokens) > self.most:
+            raise forms.ValidationError(f"At most {self.most} files at once.", code="too_many_files")
+        found = [saved for token in tokens if (saved := stored_files.referenced(token))]
+        refused = []
+        for upload in uploads:
+            try:
+                found.append(stored_files.save(upload))
+            except Invalid as error:
+                refused.append(f"“{stored_files.name_of(upload)}”: {error.message}")
+        kept = list({(saved.file.pk, saved.name): saved for saved in found}.values())
+        self.widget.kept = kept  # type: ignore[attr-defined]  # the form's own copy
+        if refused:
+            raise forms.ValidationError(refused, code="file_refused")
+        return kept
 
 
 def inspect_choices() -> list[tuple[str, str]]:
@@ -201,7 +248,7 @@ def _milestones(rows: Any, token: Token, title: str) -> tuple[Milestone, ...]:
         data = row.cleaned_data
         try:
             text = (data.get("amount") or "").strip()
-            units = money.parse(text, token.decimals) if text else 0
+            units = money.parse_typed(text, token.decimals) if text else 0
         except Invalid as refused:
             row.add_error("amount", refused.message)
             errors.append(FieldError(f"/milestones/{place}/amount", refused.code, refused.message))
@@ -235,7 +282,7 @@ def initial_of(agreement: Agreement, token: Token) -> tuple[dict[str, Any], list
     rows = [
         {
             "title": "" if single and milestone.title == agreement.title else milestone.title,
-            "amount": agreement.price(milestone, token).figure if milestone.amount else "",
+            "amount": money.for_input(agreement.price(milestone, token)) if milestone.amount else "",
             "deliver_at": milestone.deliver_at,
         }
         for milestone in agreement.milestones
@@ -244,9 +291,8 @@ def initial_of(agreement: Agreement, token: Token) -> tuple[dict[str, Any], list
 
 
 class AnswerForm(forms.Form):
-    """Accepting one exact version: my address, and that I have read it."""
+    """Accepting one exact version, which the page names: my address, and that I have read it."""
 
-    version_hash = forms.CharField(widget=forms.HiddenInput)
     address = AddressField(label="Your address")
     read = forms.BooleanField(label="I have read these terms and the rules, and I accept them as they stand.")
     delegate = forms.BooleanField(required=False, label="The marketplace may act for me in this deal.")

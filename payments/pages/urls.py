@@ -23,6 +23,7 @@ _escrow: Routes = [
     path("return-late/", actions.return_late, name="return_late"),
     path("refund-request/", actions.ask_refund, name="ask_refund"),
     path("refund-answer/", actions.answer_refund, name="answer_refund"),
+    path("payouts/<opaque:leg_id>/retry/", actions.retry, name="retry"),
     path("receipt/", receipts.page, name="receipt"),
     path("receipt.pdf", receipts.pdf, name="receipt_pdf"),
     path("terms.json", escrows.terms_json, name="terms_json"),

@@ -8,11 +8,11 @@ from django.db import transaction
 from accounts.models import User
 from chain.services.alarms import raise_alarm
 from contracts import gate as gate_contract
-from core import audit, clock, deadlines, transitions
+from core import audit, clock, deadlines, seen, transitions
 from core.actors import Actor
 from core.errors import Conflict, FieldError, Forbidden, Invalid, NotFound
 from core.models import Deadline
-from core.money import Amount, parse
+from core.money import Amount, is_typed
 from payments.locks import live_orders, lock_escrow
 from payments.models import Approval, Escrow, Order, OrderKind
 from payments.services import approvals, clocks, controls, delivery, events, orders
@@ -24,12 +24,19 @@ PERMISSION = "payments.approve_payout"
 _AGAIN = timedelta(days=7)
 
 
-def approve(*, approval_id: str, typed_amount: str, person: User, signature: bytes = b"") -> Order:
+def approve(
+    *,
+    approval_id: str,
+    typed_amount: str,
+    person: User,
+    signature: bytes = b"",
+    expected: str | None = None,
+) -> Order:
     """A second person lets one order above a cap go to the chain. The key signs outside the transaction.
 
     `signature` is given where the second key is not kept here. Raises `Forbidden` without the right, or for
     one who ordered it or is a party; `Invalid` for another amount or a wrong signature; `Held` while money
-    may not leave; `Conflict` when it does not wait any more.
+    may not leave; `Conflict` when it does not wait any more or is not the row that the person saw.
     """
     approval = _find(approval_id)
     order = approval.order
@@ -39,7 +46,7 @@ def approve(*, approval_id: str, typed_amount: str, person: User, signature: byt
     gate = Gate.objects.select_related("network").get(network=order.escrow.network, address=approval.gate)
     digest = _digest(approval, gate)
     signed = gates.check_approval(gate, digest, signature) if signature else gates.sign_approval(gate, digest)
-    return _give(approval, person, signed)
+    return _give(approval, person, signed, expected)
 
 
 def typed_data(approval: Approval) -> dict[str, object]:
@@ -97,11 +104,13 @@ def approval_overdue(deadline: Deadline) -> bool:
 
 
 @transaction.atomic
-def _give(approval: Approval, person: User, signature: bytes) -> Order:
+def _give(approval: Approval, person: User, signature: bytes, expected: str | None) -> Order:
     escrow = lock_escrow(approval.order.escrow_id)
     order = Order.objects.select_for_update(of=("self",)).select_related("call").get(pk=approval.order_id)
     order.escrow = escrow
     found = approvals.open_approval(order)
+    if found is not None:
+        seen.check(expected, seen.row, found)
     changed = found is None or (found.pk, found.valid_until) != (approval.pk, approval.valid_until)
     if found is None or changed or found.state != ApprovalState.WAITING or order.state != OrderState.LIVE:
         raise Conflict("approval_not_waiting", "This payout does not wait for approval any more.")
@@ -144,11 +153,7 @@ def _check_person(person: User, order: Order) -> None:
 
 def _check_amount(typed: str, order: Order) -> None:
     expected = at_stake(order)
-    try:
-        units = parse(typed, expected.unit.decimals)
-    except Invalid:
-        units = 0
-    if units != expected.units:
+    if not is_typed(typed, expected):
         message = f"Type the amount: {expected}."
         raise Invalid("amount_differs", message, [FieldError("/typed_amount", "differs", message)])
 

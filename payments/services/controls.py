@@ -6,12 +6,13 @@ from django.db.models import QuerySet
 from chain.models import Network, Token
 from chain.services.alarms import resolve_alarm
 from chain.services.calls import set_held
-from core import audit
+from core import audit, seen
 from core.actors import SYSTEM, Actor
 from core.errors import Conflict, Held, Invalid
 from payments.locks import keep_switch, lock_escrow, throw_switch
 from payments.models import PAYING, Escrow, KillSwitch, Order, OrderKind
 from payments.services import clocks, events
+from payments.services.seen import of_hold
 from payments.states import OrderState
 
 # Deadline work is exempt from kill switches: a ruling that is not executed in time becomes the fallback.
@@ -79,18 +80,19 @@ def wait_for_switches(network: Network) -> None:
 
 
 @transaction.atomic
-def place_hold(*, escrow_id: str, reason: str, acting: Actor) -> Escrow:
+def place_hold(*, escrow_id: str, reason: str, acting: Actor, expected: str | None = None) -> Escrow:
     """Stop every payout of this escrow that is not signed yet, until lifted. Raises `Invalid` without a
     reason. Where the chain's inspection runs it is stopped before anyone could claim the money."""
     if not reason.strip():
         raise Invalid("reason_missing", "Say why the money is held.")
-    return _set_hold(escrow_id, reason[:200], "hold.placed", acting)
+    return _set_hold(escrow_id, reason[:200], "hold.placed", acting, expected)
 
 
 @transaction.atomic
-def lift_hold(*, escrow_id: str, acting: Actor) -> Escrow:
-    """Let orders go on."""
-    return _set_hold(escrow_id, "", "hold.lifted", acting)
+def lift_hold(*, escrow_id: str, acting: Actor, expected: str | None = None) -> Escrow:
+    """Let orders go on. `expected` is what the operator saw of the hold (`seen.of_hold`), or of a switch
+    (`core.seen.row`): in every service of this module `Conflict` where it is another by now."""
+    return _set_hold(escrow_id, "", "hold.lifted", acting, expected)
 
 
 def freeze(escrow: Escrow) -> None:
@@ -109,7 +111,7 @@ def unexplained_in(escrow: Escrow, token_address: str) -> str:
 
 
 @transaction.atomic
-def unfreeze(*, escrow_id: str, reason: str, acting: Actor) -> Escrow:
+def unfreeze(*, escrow_id: str, reason: str, acting: Actor, expected: str | None = None) -> Escrow:
     """A person has found out why books and chain differed and lets money leave again.
 
     A difference that is still there freezes the escrow again at the next comparison. Raises `Invalid`
@@ -118,6 +120,7 @@ def unfreeze(*, escrow_id: str, reason: str, acting: Actor) -> Escrow:
     if not reason.strip():
         raise Invalid("reason_missing", "Say what was found.")
     escrow = lock_escrow(escrow_id)
+    seen.check(expected, of_hold, escrow)
     if not escrow.frozen:
         raise Conflict("not_frozen", "This escrow is not frozen.")
     escrow.frozen = False
@@ -133,7 +136,14 @@ def unfreeze(*, escrow_id: str, reason: str, acting: Actor) -> Escrow:
 
 @transaction.atomic
 def set_switch(
-    *, network: Network, kind: str, stopped: bool, reason: str, acting: Actor, token: Token | None = None
+    *,
+    network: Network,
+    kind: str,
+    stopped: bool,
+    reason: str,
+    acting: Actor,
+    token: Token | None = None,
+    expected: str | None = None,
 ) -> KillSwitch:
     """Stop or start intake, releases or refunds of a network, or all that one `token` pays; those that wait
     to be signed as well. Raises `Invalid` where a token is started again without a reason."""
@@ -143,6 +153,7 @@ def set_switch(
     switch, _ = KillSwitch.objects.select_for_update(of=("self",)).get_or_create(
         network=network, kind=kind, token=token
     )
+    seen.check(expected, seen.row, switch)
     switch.stopped, switch.reason = stopped, reason[:200]
     switch.save(update_fields=["stopped", "reason"])
     _review(network, Order.objects.filter(escrow__network=network))
@@ -158,8 +169,9 @@ def set_switch(
     return switch
 
 
-def _set_hold(escrow_id: str, reason: str, type_: str, acting: Actor) -> Escrow:
+def _set_hold(escrow_id: str, reason: str, type_: str, acting: Actor, expected: str | None) -> Escrow:
     escrow = lock_escrow(escrow_id)
+    seen.check(expected, of_hold, escrow)
     escrow.held_reason = reason
     escrow.save(update_fields=["held_reason"])
     review(escrow)

@@ -10,7 +10,7 @@ from django.db import transaction
 
 from accounts.models import User
 from chain.models import Network, Token
-from core import clock, deadlines, transitions
+from core import clock, deadlines, seen, transitions
 from core.actors import CLOCK, SYSTEM, Actor
 from core.errors import Conflict, FieldError, Forbidden, Invalid, NotFound
 from core.files import Saved
@@ -20,6 +20,7 @@ from payments.agreement import Agreement, check, from_json
 from payments.locks import lock_deal
 from payments.models import Deal, DealFile, DealVersion, Party, PayoutLeg, Role
 from payments.services import addresses, controls, escrows, events, guarding
+from payments.services.seen import of_deal
 from payments.states import CLOSED, TERMINAL, DealState, EscrowState, LegState
 
 ACCEPT = "accept_terms"
@@ -64,9 +65,11 @@ def update_draft(
     agreement: Agreement,
     own_address: str | None = None,
     counterparty_email: str | None = None,
+    expected: str | None = None,
 ) -> Deal:
-    """Save what the author has written so far. Raises `Conflict` once the deal is proposed."""
-    deal = _locked_for(deal_id, party)
+    """Save what the author has written so far. Raises `Conflict` once the deal is proposed, or where the
+    draft is not what the caller saw (`expected`, here as below: `seen.of_deal`)."""
+    deal = _locked_for(deal_id, party, expected)
     _expect(deal, DealState.DRAFT)
     deal.network, deal.token = _listed(agreement)
     deal.title, deal.draft = agreement.title[:120], agreement.as_json()
@@ -88,12 +91,12 @@ def attach_file(*, deal_id: str, party: Party, saved: Saved) -> DealFile:
 
 
 @transaction.atomic
-def propose(*, deal_id: str, party: Party) -> Deal:
+def propose(*, deal_id: str, party: Party, expected: str | None = None) -> Deal:
     """Seal the draft as version 1 and ask the other side. The proposer accepts by proposing.
 
     Raises `Invalid` with every broken rule, or for a missing address or counterparty.
     """
-    deal = _locked_for(deal_id, party)
+    deal = _locked_for(deal_id, party, expected)
     _expect(deal, DealState.DRAFT)
     controls.check_intake(deal.network)
     party = deal.parties.select_for_update().get(pk=party.pk)
@@ -157,9 +160,9 @@ def open_for_partner(
 
 
 @transaction.atomic
-def counter(*, deal_id: str, party: Party, agreement: Agreement) -> Deal:
+def counter(*, deal_id: str, party: Party, agreement: Agreement, expected: str | None = None) -> Deal:
     """Answer with other terms: a new version, accepted by its author; the turn goes to the other side."""
-    deal = _locked_for(deal_id, party)
+    deal = _locked_for(deal_id, party, expected)
     _expect(deal, DealState.PROPOSED)
     _check_turn(deal, party)
     controls.check_intake(deal.network)
@@ -194,13 +197,15 @@ def set_address(*, deal_id: str, party: Party, address: str) -> Party:
 
 
 @transaction.atomic
-def accept(*, deal_id: str, party: Party, version_hash: str, delegate: bool = False) -> Deal:
+def accept(
+    *, deal_id: str, party: Party, version_hash: str, delegate: bool = False, expected: str | None = None
+) -> Deal:
     """Accept one exact version. With both sides' acceptance the deal is agreed and its escrows planned.
 
     `delegate` lets the deal's partner act for this side. Raises `Conflict` if the version changed
     meanwhile or is not this side's to answer.
     """
-    deal = _locked_for(deal_id, party)
+    deal = _locked_for(deal_id, party, expected)
     _expect(deal, DealState.PROPOSED)
     controls.check_intake(deal.network)
     version = current_version(deal)
@@ -224,11 +229,11 @@ def accept(*, deal_id: str, party: Party, version_hash: str, delegate: bool = Fa
 
 
 @transaction.atomic
-def cancel(*, deal_id: str, party: Party) -> Deal:
+def cancel(*, deal_id: str, party: Party, expected: str | None = None) -> Deal:
     """End a deal before money: the author drops a draft, either side declines or withdraws a proposal,
     the buyer alone cancels an agreed deal that nobody paid. Raises `Conflict` afterwards.
     """
-    deal = _locked_for(deal_id, party)
+    deal = _locked_for(deal_id, party, expected)
     if deal.state == DealState.AGREED:
         if party.role != Role.BUYER:
             raise Forbidden("buyer_only", "An agreed deal that is not paid yet is cancelled by the buyer.")
@@ -244,7 +249,7 @@ def cancel(*, deal_id: str, party: Party) -> Deal:
 
 
 @transaction.atomic
-def join(*, invite_token: str, user: User) -> Party:
+def join(*, invite_token: str, user: User, expected: str | None = None) -> Party:
     """Take the empty seat that an invitation link leads to.
 
     Raises `NotFound` for a wrong link, `Conflict` if the seat is taken, `Forbidden` for one's own deal.
@@ -256,6 +261,7 @@ def join(*, invite_token: str, user: User) -> Party:
     party = deal.parties.select_for_update().get(pk=found.pk)
     if party.user_id == user.pk:
         return party
+    seen.check(expected, of_deal, deal)
     if deal.state == DealState.DRAFT:
         raise NotFound("invitation_not_found", "This invitation is not open yet.")
     if party.user_id is not None:
@@ -432,10 +438,12 @@ def _check_reference(partner: Partner, reference: str, livemode: bool) -> None:
         )
 
 
-def _locked_for(deal_id: str, party: Party) -> Deal:
+def _locked_for(deal_id: str, party: Party, expected: str | None = None) -> Deal:
     if party.deal_id != deal_id:
         raise NotFound("deal_not_found", "There is no such deal.")
-    return lock_deal(deal_id)
+    deal = lock_deal(deal_id)
+    seen.check(expected, of_deal, deal)
+    return deal
 
 
 def _expect(deal: Deal, state: str) -> None:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.db.models import Max
 
-from core import clock, deadlines
+from core import clock, deadlines, seen
 from core.actors import CHAIN, CLOCK, Actor
 from core.errors import Conflict, FieldError, Forbidden, Invalid
 from core.files import Saved
@@ -15,6 +15,7 @@ from payments.locks import live_orders, lock_escrow
 from payments.models import Delivery, DeliveryFile, Escrow, OrderKind
 from payments.services import chain_terms, clocks, events, orders
 from payments.services.moves import move
+from payments.services.seen import of_escrow
 from payments.states import EscrowState
 
 MAX_CHANGES = 3
@@ -24,11 +25,18 @@ MAX_REOPENS = 3
 
 @transaction.atomic
 def deliver(
-    *, escrow_id: str, role: str, acting: Actor, note: str = "", files: Sequence[Saved] = ()
+    *,
+    escrow_id: str,
+    role: str,
+    acting: Actor,
+    note: str = "",
+    files: Sequence[Saved] = (),
+    expected: str | None = None,
 ) -> Delivery:
     """The seller hands over: a note, files, or both. Starts the inspection.
 
-    Raises `Conflict` outside funded, while a payout of everything is under way, or past the last instant.
+    Raises `Conflict` outside funded, while a payout of everything is under way, or past the last instant,
+    or where the escrow is not what the caller saw (`expected`).
     """
     if role != "seller":
         raise Forbidden("seller_only", "Only the seller can deliver.")
@@ -36,6 +44,7 @@ def deliver(
         message = "Add a note or a file that shows what you delivered."
         raise Invalid("delivery_empty", message, [FieldError("/note", "empty", message)])
     escrow = lock_escrow(escrow_id)
+    seen.check(expected, of_escrow, escrow)
     if escrow.state != EscrowState.FUNDED:
         raise Conflict("escrow_state", f"Not possible while the escrow is {escrow.state.replace('_', ' ')}.")
     now = clock.now()
@@ -62,7 +71,9 @@ def handed_over(escrow: Escrow, acting: Actor, *, tx_hash: str = "") -> None:
 
 
 @transaction.atomic
-def request_changes(*, escrow_id: str, role: str, acting: Actor, note: str) -> Escrow:
+def request_changes(
+    *, escrow_id: str, role: str, acting: Actor, note: str, expected: str | None = None
+) -> Escrow:
     """The buyer sends the delivery back, at most three times; the seller gets the inspection time again.
 
     Raises `Conflict` outside delivered or when the three are used up.
@@ -73,6 +84,7 @@ def request_changes(*, escrow_id: str, role: str, acting: Actor, note: str) -> E
         message = "Say in 10 to 5,000 characters what should change."
         raise Invalid("note_length", message, [FieldError("/note", "length", message)])
     escrow = lock_escrow(escrow_id)
+    seen.check(expected, of_escrow, escrow)
     if escrow.state != EscrowState.DELIVERED:
         raise Conflict("escrow_state", "Changes can be requested after a delivery, before the money moves.")
     if escrow.changes_requested >= MAX_CHANGES:

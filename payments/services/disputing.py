@@ -7,12 +7,14 @@ from datetime import datetime, timedelta
 from django.db import transaction
 
 from contracts.terms import Terms
+from core import seen
 from core.actors import CHAIN, SYSTEM, Actor
 from core.errors import Conflict, Invalid
 from payments.locks import live_orders, lock_escrow
 from payments.models import Escrow, Order, OrderKind
 from payments.services import chain_terms, clocks, delivery, events, guarding, orders, payouts
 from payments.services.moves import move
+from payments.services.seen import of_escrow
 from payments.states import ENDED_UNPAID, HOLDING, EscrowState
 
 MAX_DISPUTES_PER_SIDE = 2
@@ -34,13 +36,16 @@ class RulingContext:
 
 
 @transaction.atomic
-def order_dispute(*, escrow_id: str, role: str, evidence_hash: str, acting: Actor) -> Order:
+def order_dispute(
+    *, escrow_id: str, role: str, evidence_hash: str, acting: Actor, expected: str | None = None
+) -> Order:
     """Freeze the escrow on behalf of one side: every off-chain timer stops at once, the chain follows.
 
     After a release or refund was ordered a dispute is still pushed, and the chain decides which came
-    first. Raises `Conflict` where nothing is left to dispute.
+    first. Raises `Conflict` where nothing is left to dispute, or the escrow is not what the caller saw.
     """
     escrow = lock_escrow(escrow_id)
+    seen.check(expected, of_escrow, escrow)
     if escrow.state not in _DISPUTABLE:
         raise Conflict("escrow_state", f"Not possible while the escrow is {escrow.state.replace('_', ' ')}.")
     if live_orders(escrow, OrderKind.DISPUTE):

@@ -6,7 +6,7 @@ from django.db import transaction
 
 from chain import selectors as chain_reads
 from chain.services.watch import watch
-from core import clock, deadlines, transitions
+from core import clock, deadlines, seen, transitions
 from core.actors import CLOCK, SYSTEM, Actor
 from core.errors import Conflict, Held
 from core.models import Deadline
@@ -18,6 +18,7 @@ from payments.models import Deal, Escrow
 from payments.paid import Paid
 from payments.services import chain_terms, clocks, controls, events, late
 from payments.services.moves import move
+from payments.services.seen import of_escrow
 from payments.states import EscrowState
 
 
@@ -45,12 +46,13 @@ def plan(deal: Deal, agreement: Agreement) -> list[Escrow]:
 
 
 @transaction.atomic
-def open_escrow(*, escrow_id: str, acting: Actor) -> Escrow:
+def open_escrow(*, escrow_id: str, acting: Actor, expected: str | None = None) -> Escrow:
     """Compute the absolute deadlines, hash the terms, derive the deposit address and watch it.
 
     Raises `Conflict` unless planned, `Held` while intake is stopped.
     """
     escrow = lock_escrow(escrow_id)
+    seen.check(expected, of_escrow, escrow)
     if escrow.state != EscrowState.PLANNED:
         raise Conflict("escrow_already_open", "This milestone is already open.")
     controls.check_intake(escrow.network)

@@ -5,7 +5,7 @@ from math import ceil
 
 from django.db import transaction
 
-from core import audit, clock, deadlines
+from core import audit, clock, deadlines, seen
 from core.actors import Actor
 from core.errors import Conflict, Invalid
 from payments.locks import live_orders, lock_escrow
@@ -17,18 +17,22 @@ MAX_OPERATOR_DAYS = 14
 
 
 @transaction.atomic
-def give_time(*, escrow_id: str, days: int, reason: str, acting: Actor) -> Order | None:
+def give_time(
+    *, escrow_id: str, days: int, reason: str, acting: Actor, expected: str | None = None
+) -> Order | None:
     """The wait that runs ends `days` later; at most 14 days in all for one escrow.
 
     Where a clock of the chain runs it is extended, and the platform's instant moves when that is final.
     None: none runs yet, and the platform's instant moved at once. Raises `Invalid` without a reason or for
-    no or too many days, `Conflict` where nothing can be extended or the 14 days are used up.
+    no or too many days, `Conflict` where nothing can be extended, the 14 days are used up, or the row is not
+    the one that the operator saw (`expected`, of `core.seen.row`).
     """
     if not reason.strip():
         raise Invalid("reason_missing", "Say why more time is given.")
     if not 0 < days <= MAX_OPERATOR_DAYS:
         raise Invalid("days", f"Give 1 to {MAX_OPERATOR_DAYS} days.")
     escrow = lock_escrow(escrow_id)
+    seen.check(expected, seen.row, escrow)
     _check(escrow, days)
     if escrow.state == EscrowState.DELIVERED and not escrow.marked_until:
         order = None

@@ -6,7 +6,7 @@ import structlog
 from django.db import IntegrityError, transaction
 
 from chain.models import Network
-from core import audit, clock, crashpoints, doorbell
+from core import audit, clock, crashpoints, doorbell, seen
 from core.actors import Actor
 from core.errors import Conflict, Invalid, NotFound
 from core.models import Deadline
@@ -19,24 +19,34 @@ log = structlog.get_logger(__name__)
 PORTION = 100
 
 
-def open_incident(*, network: Network | None, reason: str, acting: Actor) -> Incident:
+def open_incident(
+    *, network: Network | None, reason: str, acting: Actor, expected: str | None = None
+) -> Incident:
     """Stop the platform's clocks of a network, or of all where none is given. People and the chain go on.
 
     When this returns no default that had not seen the incident can still happen. Raises `Invalid` without a
-    reason, `Conflict` where one is open for the same scope.
+    reason, `Conflict` where one is open for the same scope, or where incidents are not what the operator saw
+    (`expected`, of `standing`).
     """
     text = _said(reason)
     try:
-        return _open(network, text, acting)
+        return _open(network, text, acting, expected)
     except IntegrityError as error:
         if "one_open_incident_per_scope" not in str(error):
             raise
         raise Conflict("incident_open", "The clocks of this scope stand still already.") from None
 
 
+def standing(_: str = "") -> str:
+    """The fingerprint of all incidents so far, and of which of them are open."""
+    open_ones = Incident.objects.filter(ended_at__isnull=True).order_by("pk").values_list("pk", flat=True)
+    return seen.fingerprint(Incident.objects.count(), list(open_ones))
+
+
 @transaction.atomic
-def _open(network: Network | None, reason: str, acting: Actor) -> Incident:
+def _open(network: Network | None, reason: str, acting: Actor, expected: str | None) -> Incident:
     throw_switch(pausing.SWITCH)
+    seen.check(expected, standing, "")
     incident = Incident.objects.create(
         network=network, reason=reason, opened_at=clock.now(), opened_by=_name(acting)
     )
@@ -45,7 +55,7 @@ def _open(network: Network | None, reason: str, acting: Actor) -> Incident:
 
 
 @transaction.atomic
-def end_incident(*, incident_id: str, reason: str, acting: Actor) -> Incident:
+def end_incident(*, incident_id: str, reason: str, acting: Actor, expected: str | None = None) -> Incident:
     """Let the clocks go on. Every wait is moved later by what it lost, portion by portion; one that was not
     reached yet does not run out meanwhile.
 
@@ -56,6 +66,7 @@ def end_incident(*, incident_id: str, reason: str, acting: Actor) -> Incident:
     incident = Incident.objects.select_for_update(of=("self",)).filter(pk=incident_id).first()
     if incident is None:
         raise NotFound("incident_not_found", "There is no such incident.")
+    seen.check(expected, seen.row, incident)
     if incident.ended_at is not None:
         raise Conflict("incident_ended", "This incident has ended.")
     # Another host's clock may have opened it.

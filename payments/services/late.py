@@ -15,6 +15,7 @@ from payments.books import balances
 from payments.locks import live_orders, lock_escrow
 from payments.models import Escrow, LegKind, Order, OrderKind, PayoutLeg
 from payments.services import clocks, controls, orders
+from payments.services.seen import RETRY
 from payments.states import ENDED_UNPAID, EscrowState, LegState
 
 
@@ -165,7 +166,7 @@ def rescue_refund(escrow: Escrow, leg: PayoutLeg, acting: Actor) -> Order:
     if live_orders(escrow, OrderKind.RESCUE):
         raise Conflict("leg_not_blocked", "This payment is being tried already.")
     units = balances.surplus_by_token(escrow)[escrow.token_id]
-    return _return_surplus(escrow, escrow.token, units, reason="retry", acting=acting, kind=leg.kind)
+    return _return_surplus(escrow, escrow.token, units, reason=RETRY, acting=acting, kind=leg.kind)
 
 
 def _return_surplus(

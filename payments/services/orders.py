@@ -17,7 +17,7 @@ from chain.services.calls import ExpectedLog, close_as_superseded, order_call, s
 from contracts import calls as calldata
 from contracts.artifacts import ESCROW_ADDRESS
 from contracts.events import TOPICS, How
-from core import audit, clock, transitions
+from core import audit, clock, seen, transitions
 from core.actors import SYSTEM, Actor
 from core.errors import Conflict, NotFound
 from core.money import share
@@ -124,12 +124,12 @@ def renew(old: Order, escrow: Escrow, *, to_seller: int, to_buyer: int) -> Order
 
 
 @transaction.atomic
-def resume(*, order_id: str, acting: Actor) -> Order:
+def resume(*, order_id: str, acting: Actor, expected: str | None = None) -> Order:
     """A person looked at an order that failed three times, or of which no rule can tell what became of its
     transaction, and lets it be tried once more. Whatever happened before, the contract refuses a second
-    effect. Raises `Conflict` unless the order waits for a person.
+    effect. Raises `Conflict` unless the order waits for a person and is the row that they saw (`expected`).
     """
-    order, escrow = lock_waiting(order_id)
+    order, escrow = lock_waiting(order_id, expected)
     order.to_live()
     order.failure = ""
     order.save(update_fields=["state", "failure"])
@@ -141,13 +141,14 @@ def resume(*, order_id: str, acting: Actor) -> Order:
     return order
 
 
-def lock_waiting(order_id: str) -> tuple[Order, Escrow]:
+def lock_waiting(order_id: str, expected: str | None = None) -> tuple[Order, Escrow]:
     """An order that waits for a person, and its escrow, locked. Raises `NotFound`, `Conflict`."""
     found = Order.objects.filter(pk=order_id).first()
     if found is None:
         raise NotFound("order_not_found", "There is no such order.")
     escrow = lock_escrow(found.escrow_id)
     order = Order.objects.select_for_update(of=("self",)).select_related("call").get(pk=order_id)
+    seen.check(expected, seen.row, order)
     undecided = order.call is None or order.call.outcome not in ("failed", "needs_human")
     if order.state != OrderState.NEEDS_HUMAN or undecided:
         raise Conflict("order_not_waiting", "This order does not wait for a person, or is undecided.")

@@ -34,7 +34,7 @@ def call_closed(event: FinalEvent) -> None:
 
 
 @transaction.atomic
-def give_up(*, order_id: str, reason: str, acting: Actor) -> Order:
+def give_up(*, order_id: str, reason: str, acting: Actor, expected: str | None = None) -> Order:
     """A person looked at an order that no try will bring through and ends it; the escrow goes on without.
 
     Raises `Invalid` without a reason, `Conflict` unless it waits for a person, and for what the escrow's
@@ -42,7 +42,7 @@ def give_up(*, order_id: str, reason: str, acting: Actor) -> Order:
     """
     if not reason.strip():
         raise Invalid("reason_missing", "Say why this is given up.")
-    order, escrow = orders.lock_waiting(order_id)
+    order, escrow = orders.lock_waiting(order_id, expected)
     whole = escrow.state in (EscrowState.RELEASING, EscrowState.REFUNDING) and order.kind == OrderKind.PAY
     if whole or order.kind in (OrderKind.RULE, OrderKind.CLAIM_FALLBACK, OrderKind.WITHDRAW):
         raise Conflict("order_needed", "The escrow waits for exactly this. Have it tried again.")

@@ -1,8 +1,10 @@
 """Release and refund: what the parties, the clock and an operator may decide about held money."""
 
+from datetime import datetime, timedelta
+
 from django.db import transaction
 
-from core import clock, deadlines
+from core import audit, clock, deadlines, seen
 from core.actors import CLOCK, Actor
 from core.errors import Conflict, FieldError, Forbidden, Invalid
 from core.models import Deadline
@@ -11,21 +13,28 @@ from payments.locks import live_orders, lock_escrow
 from payments.models import Escrow, LegKind, Order, OrderKind, PayoutLeg, RefundRequest
 from payments.services import clocks, controls, delivery, events, guarding, late, orders
 from payments.services.moves import move
+from payments.services.seen import RETRY, of_escrow, of_leg, retries
 from payments.states import CLOSED, ENDED_UNPAID, HOLDING, EscrowState, LegState
 
 MAX_REFUND_REQUESTS = 3
+RETRY_REST = timedelta(hours=1)
 
 
 @transaction.atomic
-def release(*, escrow_id: str, role: str, acting: Actor, units: int | None = None) -> Order:
+def release(
+    *, escrow_id: str, role: str, acting: Actor, units: int | None = None, expected: str | None = None
+) -> Order:
     """The buyer pays the seller all of the remainder, or `units` base units of it.
 
-    Raises `Forbidden` for the seller, `Conflict` outside funded and delivered, while a payout is under way
-    or the buyer has just changed how they sign in, `Invalid` for more than the remainder.
+    `expected` is what the caller saw of the escrow (`seen.of_escrow`), here as in every service below it.
+    Raises `Forbidden` for the seller, `Conflict` outside funded and delivered, while a payout is under way,
+    where the escrow has changed since or the buyer has just changed how they sign in, `Invalid` for more than
+    the remainder.
     """
     if role != "buyer":
         raise Forbidden("buyer_only", "Only the buyer can release the money.")
     escrow = lock_escrow(escrow_id)
+    seen.check(expected, of_escrow, escrow)
     guarding.check_pays(escrow, role)
     _expect_holding(escrow)
     part = _part(escrow, units)
@@ -36,18 +45,21 @@ def release(*, escrow_id: str, role: str, acting: Actor, units: int | None = Non
 
 
 @transaction.atomic
-def refund(*, escrow_id: str, role: str, acting: Actor, units: int | None = None) -> Order:
+def refund(
+    *, escrow_id: str, role: str, acting: Actor, units: int | None = None, expected: str | None = None
+) -> Order:
     """The seller gives back all of the remainder, or `units` base units of it. Errors as for `release`."""
     if role != "seller":
         raise Forbidden("seller_only", "Only the seller can refund. As the buyer, ask for a refund.")
     escrow = lock_escrow(escrow_id)
+    seen.check(expected, of_escrow, escrow)
     guarding.check_pays(escrow, role)
     _expect_holding(escrow)
     return _refund(escrow, _part(escrow, units), "refunded by the seller", acting)
 
 
 @transaction.atomic
-def take_back(*, escrow_id: str, role: str, acting: Actor) -> Order:
+def take_back(*, escrow_id: str, role: str, acting: Actor, expected: str | None = None) -> Order:
     """The buyer takes everything back because nothing was delivered in time.
 
     Raises `Conflict` before the agreed date and its grace have passed, or after a delivery.
@@ -55,24 +67,30 @@ def take_back(*, escrow_id: str, role: str, acting: Actor) -> Order:
     if role != "buyer":
         raise Forbidden("buyer_only", "Only the buyer can take the money back.")
     escrow = lock_escrow(escrow_id)
+    seen.check(expected, of_escrow, escrow)
     if escrow.state != EscrowState.FUNDED or not escrow.take_back_open:
         raise Conflict("not_overdue", "The delivery is not overdue.")
     return _refund(escrow, escrow.remainder, "not delivered in time", acting)
 
 
 @transaction.atomic
-def return_late_money(*, escrow_id: str, role: str, acting: Actor) -> Order | None:
+def return_late_money(
+    *, escrow_id: str, role: str, acting: Actor, expected: str | None = None
+) -> Order | None:
     """The payer takes back money that reached an expired or cancelled escrow. None: nothing to return yet."""
     if role != "buyer":
         raise Forbidden("buyer_only", "Only the buyer can take this money back.")
     escrow = lock_escrow(escrow_id)
+    seen.check(expected, of_escrow, escrow)
     if escrow.state not in ENDED_UNPAID:
         raise Conflict("escrow_state", "This escrow is not expired.")
     return late.order_return(escrow, acting)
 
 
 @transaction.atomic
-def ask_refund(*, escrow_id: str, role: str, party_id: str, reason: str, acting: Actor) -> RefundRequest:
+def ask_refund(
+    *, escrow_id: str, role: str, party_id: str, reason: str, acting: Actor, expected: str | None = None
+) -> RefundRequest:
     """The buyer asks for everything back; the seller's silence means yes.
 
     Raises `Conflict` if one is open already, after three requests (each stops the inspection), where the
@@ -81,6 +99,7 @@ def ask_refund(*, escrow_id: str, role: str, party_id: str, reason: str, acting:
     if role != "buyer":
         raise Forbidden("buyer_only", "Only the buyer can ask for a refund.")
     escrow = lock_escrow(escrow_id)
+    seen.check(expected, of_escrow, escrow)
     _expect_holding(escrow)
     orders.check_free(escrow)
     if not 10 <= len(reason.strip()) <= 5_000:
@@ -104,11 +123,14 @@ def ask_refund(*, escrow_id: str, role: str, party_id: str, reason: str, acting:
 
 
 @transaction.atomic
-def answer_refund(*, escrow_id: str, role: str, accept: bool, answer: str, acting: Actor) -> RefundRequest:
+def answer_refund(
+    *, escrow_id: str, role: str, accept: bool, answer: str, acting: Actor, expected: str | None = None
+) -> RefundRequest:
     """The seller accepts (everything goes back) or declines; a declined request leaves all as it was."""
     if role != "seller":
         raise Forbidden("seller_only", "Only the seller answers a refund request.")
     escrow = lock_escrow(escrow_id)
+    seen.check(expected, of_escrow, escrow)
     if accept:
         guarding.check_pays(escrow, role)
     request = escrow.refund_requests.select_for_update().filter(state=RefundRequest.State.ASKED).first()
@@ -127,16 +149,28 @@ def answer_refund(*, escrow_id: str, role: str, accept: bool, answer: str, actin
 
 
 @transaction.atomic
-def retry_leg(*, leg_id: str, acting: Actor) -> Order:
-    """Try a blocked leg again; anyone concerned may ask. Raises `Conflict` if it is not blocked."""
+def retry_leg(*, leg_id: str, acting: Actor, by_operator: bool = False, expected: str | None = None) -> Order:
+    """Try a blocked leg again; anyone concerned may ask, and it goes where it always went.
+
+    Each try costs the operator gas: a leg is tried once an hour unless an operator asks. Raises `Conflict` if
+    it is not blocked, is being tried, was tried within the hour, or is not what was seen (`seen.of_leg`).
+    """
     found = PayoutLeg.objects.filter(pk=leg_id).first()
     if found is None:
         raise Conflict("leg_not_blocked", "This payment does not wait.")
     escrow = lock_escrow(found.escrow_id)
     leg = escrow.legs.select_for_update().get(pk=leg_id)
+    seen.check(expected, of_leg, leg)
     live = escrow.orders.filter(kind=OrderKind.PAY_LEG, state__in=["live", "needs_human"])
     if leg.state != LegState.BLOCKED or live.filter(payload__kind=leg.kind).exists():
         raise Conflict("leg_not_blocked", "This payment does not wait, or is being tried already.")
+    if not by_operator:
+        _check_rested(leg)
+    else:
+        data = {"escrow": escrow.pk, "kind": leg.kind}
+        audit.write(
+            "payout.retried", subject_id=leg.pk, actor_id=acting.id, actor_label=acting.label, data=data
+        )
     if escrow.cancelled_at is not None:
         return late.rescue_refund(escrow, leg, acting)
     number = {LegKind.RELEASE: 0, LegKind.REFUND: 1, LegKind.FEE: 2}[LegKind(leg.kind)]
@@ -145,12 +179,26 @@ def retry_leg(*, leg_id: str, acting: Actor) -> Order:
     return orders.place(
         escrow,
         OrderKind.PAY_LEG,
-        reason="retry",
+        reason=RETRY,
         acting=acting,
         payload=payload,
         to_seller=0 if refund else leg.amount,
         to_buyer=leg.amount if refund else 0,
     )
+
+
+def retry_from(leg: PayoutLeg) -> datetime | None:
+    """From when a blocked leg may be tried again without an operator; None: at once."""
+    last = retries(leg).order_by("-created").values_list("created", flat=True).first()
+    due = last + RETRY_REST if last else None
+    return due if due and due > clock.now() else None
+
+
+def _check_rested(leg: PayoutLeg) -> None:
+    due = retry_from(leg)
+    if due is not None:
+        message = f"It was tried within the hour. Ask again from {due:%H:%M} UTC; the money waits safely."
+        raise Conflict("leg_tried_lately", message)
 
 
 def release_uninspected(deadline: Deadline) -> bool:

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 from django.db import connection
-from django.test import Client
 from redis import Redis
 from redis.exceptions import RedisError
 from rest_framework.test import APIClient
@@ -22,6 +21,7 @@ from partners.services.accounts import create_partner
 from partners.services.keys import create_key
 from payments.models import Escrow
 from payments.services import delivery, payouts
+from tests.browser import Browser
 from tests.chain.fixtures import USDT
 from tests.chaos import once, stories
 from tests.chaos.outages import private_redis, sweeping, swift, until_swept
@@ -35,7 +35,7 @@ def test_f31_a_whole_deal_with_redis_down(desk: Desk, tmp_path: Path, outage: st
 
     Frozen is the worse outage: connections are accepted and nothing ever answers.
     """
-    buyer = Client()
+    buyer = Browser()
     buyer.force_login(desk.cast.buyer)
     with private_redis(tmp_path) as (server, url), sweeping(tmp_path, REDIS_URL=url) as sweeper:
         first = desk.agreed(100 * USDT)

@@ -17,6 +17,7 @@ from disputes.admin import DisputeAdmin
 from disputes.models import Dispute, Ruling
 from disputes.services import evidence, review
 from payments.models import Escrow
+from tests.browser import Browser, hidden_fields
 from tests.disputes import cast as stage
 from tests.disputes.cast import REASONS, Cast
 
@@ -25,7 +26,7 @@ LIST = "/admin/disputes/dispute/"
 
 
 def _client(user: Any) -> Client:
-    client = Client()
+    client = Browser()
     client.force_login(user)
     return client
 
@@ -196,7 +197,8 @@ def test_a_lead_sends_a_ruling_back(people: Cast, under_review: Dispute) -> None
 
 def test_a_case_without_a_ruling_has_nothing_to_approve(people: Cast, under_review: Dispute) -> None:
     for verb in ("approve", "refuse"):
-        assert _client(people.lead).post(_do(under_review, verb)).status_code == 404
+        answer = _client(people.lead).post(_do(under_review, verb), follow=True)
+        assert "Nothing was moved by this click" in _text(answer)
 
 
 def test_a_lead_assigns_only_to_people_who_may_rule(people: Cast, opened: Dispute) -> None:
@@ -211,7 +213,9 @@ def test_a_lead_assigns_only_to_people_who_may_rule(people: Cast, opened: Disput
 
 def test_buttons_are_posts_only(people: Cast, opened: Dispute) -> None:
     for verb in VERBS:
-        assert _client(people.lead).get(_do(opened, verb)).status_code == 405
+        led = _client(people.lead).get(_do(opened, verb))
+        assert (led.status_code, led["Location"]) == (302, _case(opened))
+        assert _client(people.lead).put(_do(opened, verb)).status_code == 405
     assert _client(people.lead).post(_do(opened, "nothing")).status_code == 404
 
 
@@ -252,12 +256,12 @@ def test_every_view_and_download_is_in_the_audit_chain(people: Cast, opened: Dis
     )
     client = _client(people.arbitrator)
     client.get(LIST)
-    client.get(_case(opened))
+    page = client.get(_case(opened)).content.decode()
     response = client.get(reverse("admin:disputes_dispute_file", args=[opened.pk, item.files.get().pk]))
     assert response["Content-Disposition"] == 'attachment; filename="proof.txt"'
     assert response["Content-Security-Policy"] == "sandbox; default-src 'none'"
     assert response.getvalue() == b"nothing in it"
-    client.post(_do(opened, "claim"))
+    client.post(_do(opened, "claim"), hidden_fields(page, _do(opened, "claim")))
     actions = [entry.action for entry in AuditEntry.objects.order_by("id")]
     assert actions == ["disputes.listed", "dispute.viewed", "dispute.downloaded", "dispute.claimed"]
     assert audit.first_broken(AuditEntry.objects.order_by("id")) is None

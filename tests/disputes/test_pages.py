@@ -13,6 +13,7 @@ from core import clock, deadlines
 from disputes.models import Dispute, Evidence, EvidenceFile
 from disputes.services import evidence, rulings
 from payments.models import Escrow
+from tests.browser import Browser
 from tests.disputes import cast as stage
 from tests.disputes.cast import Cast
 
@@ -20,7 +21,7 @@ NAMES = ("room", "live", "open", "evidence", "nothing_more", "withdraw")
 
 
 def _client(user: Any) -> Client:
-    client = Client()
+    client = Browser()
     client.force_login(user)
     return client
 
@@ -49,8 +50,8 @@ def test_a_stranger_gets_404_and_a_visitor_signs_in(people: Cast, opened: Disput
     for user in (people.stranger, people.arbitrator, people.lead):
         assert _client(user).get(url).status_code == 404
         assert _client(user).post(url).status_code == 404
-    assert Client().get(url).headers["Location"].startswith("/accounts/login/")
-    assert Client().post(url).status_code == 302
+    assert Browser().get(url).headers["Location"].startswith("/accounts/login/")
+    assert Browser().post(url).status_code == 302
 
 
 def test_a_file_is_a_download_for_parties_only(people: Cast, opened: Dispute) -> None:
@@ -64,7 +65,7 @@ def test_a_file_is_a_download_for_parties_only(people: Cast, opened: Dispute) ->
         assert response["Content-Security-Policy"] == "sandbox; default-src 'none'"
         assert response.getvalue() == b"ten pages were agreed"
     assert _client(people.stranger).get(url).status_code == 404
-    assert Client().get(url).status_code == 302
+    assert Browser().get(url).status_code == 302
 
 
 def test_a_file_of_another_deal_is_not_found(people: Cast, opened: Dispute, token: Any) -> None:

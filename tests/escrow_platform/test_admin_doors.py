@@ -15,6 +15,7 @@ from core import audit, clock, console, deadlines
 from core.console import ReadOnlyAdmin
 from core.models import AuditEntry, Deadline, OutboxEvent
 from payments.models import Escrow, Order, Party, PayoutLeg
+from tests.browser import Browser
 from tests.disputes import cast as stage
 from tests.disputes.conftest import escrow, people, token  # noqa: F401  (fixtures are shared by import)
 
@@ -25,14 +26,14 @@ PAID = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed"
 
 @pytest.fixture
 def operator() -> Client:
-    client = Client()
+    client = Browser()
     client.force_login(User.objects.create_superuser(email="op@example.com", password=PASSWORD))
     return client
 
 
 def test_the_admin_has_no_sign_in_of_its_own_that_would_pass_by_limits_and_second_factors() -> None:
     User.objects.create_superuser(email="op@example.com", password=PASSWORD)
-    client = Client()
+    client = Browser()
     posted = client.post("/admin/login/?next=/admin/", {"username": "op@example.com", "password": PASSWORD})
     assert posted.status_code == 302
     assert posted["Location"] == "/accounts/login/?next=/admin/"
@@ -45,7 +46,7 @@ def test_the_door_leads_nowhere_but_to_this_site(operator: Client) -> None:
 
 
 def test_who_is_no_staff_is_told_so_instead_of_asked_again(people: stage.Cast) -> None:  # noqa: F811
-    client = Client()
+    client = Browser()
     client.force_login(people.buyer)
     assert client.get("/admin/login/").status_code == 403
 
@@ -218,7 +219,7 @@ def test_a_hold_is_placed_with_a_reason_and_lifted_but_never_by_a_link(
 
 
 def test_a_hold_needs_the_right_to_place_it(people: stage.Cast, escrow: Escrow) -> None:  # noqa: F811
-    client = Client()
+    client = Browser()
     client.force_login(people.lead)
     assert client.post(_hold(escrow, "hold"), {"_form_submitted": "on", "reason": "x"}).status_code == 403
 

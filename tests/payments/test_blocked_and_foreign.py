@@ -1,5 +1,7 @@
 """Legs that a token refuses, and decisions that somebody else's transaction made."""
 
+from datetime import timedelta
+
 import pytest
 
 from chain.models import Attempt, Call
@@ -74,6 +76,7 @@ def test_a_retry_that_is_refused_again_leaves_the_leg_waiting_for_the_next(desk:
     order = retry(desk, escrow)
     desk.until(lambda: desk.state(order) == "failed")
     refuse_recipient(desk, None)
+    desk.platform_travels(timedelta(hours=1))
     retry(desk, escrow)
     desk.settle()
     assert desk.balance(SELLER_ADDRESS) == 99 * USDT

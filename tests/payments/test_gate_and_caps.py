@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 from django.contrib.admin.utils import quote
 from django.contrib.auth.models import Permission
-from django.test import Client
 from eth_account import Account
 
 from accounts.models import User
@@ -19,6 +18,7 @@ from core.errors import Conflict, Forbidden, Held, Invalid
 from core.models import AuditEntry, Deadline
 from payments.models import Approval, Escrow, EscrowPolicy, Order
 from payments.services import approving, controls
+from tests.browser import Browser
 from tests.chain.fixtures import USDT
 from tests.payments.acts import DAY, deliver, dispute, refund, release, rule, withdraw
 from tests.payments.fixtures import BUYER_ADDRESS, SELLER_ADDRESS, Desk, UserFactory, actor
@@ -349,13 +349,13 @@ def test_in_the_console_only_an_approver_sees_and_gives_approvals(capped: Desk) 
     form = {"_form_submitted": "on", "typed_amount": "250.00", "signature": ""}
     form |= {"own_password": "correct horse"}
     olga = approver()
-    client = Client()
+    client = Browser()
     client.force_login(olga)
     client.post(f"{address}approve/", form | {"own_password": "a guess"})
     assert waiting_or_given(escrow) == "waiting"
     assert "approve" in client.post(f"{address}approve/", form).content.decode().lower()
     assert waiting_or_given(escrow) == "given"
-    plain = Client()
+    plain = Browser()
     plain.force_login(UserFactory(email="plain@example.org", is_staff=True))
     assert plain.post(f"{address}approve/", form).status_code == 403
     capped.settle()
@@ -369,7 +369,7 @@ def waiting_or_given(escrow: Escrow) -> str:
 def test_both_sides_read_that_a_payment_waits_for_a_second_person(capped: Desk) -> None:
     escrow = capped.funded(250 * USDT)
     release(capped, escrow)
-    client = Client()
+    client = Browser()
     for person in (capped.cast.buyer, capped.cast.seller):
         client.force_login(person)
         page = client.get(f"/deals/{escrow.deal_id}/escrows/{escrow.pk}/", follow=True).content.decode()

@@ -11,6 +11,7 @@ from accounts.models import User
 from core.models import AuditEntry
 from payments.models import Escrow, Incident
 from payments.services import clocks
+from tests.browser import Browser
 from tests.chain.fixtures import USDT
 from tests.disputes import cast as stage
 from tests.disputes.test_on_chain import opened, people
@@ -170,7 +171,7 @@ def operator() -> Client:
     user: User = UserFactory(email="operator@example.org", is_staff=True)
     rights = ("view_incident", "change_incident")
     user.user_permissions.set(Permission.objects.filter(codename__in=rights))
-    client = Client()
+    client = Browser()
     client.force_login(user)
     return client
 
@@ -213,7 +214,7 @@ def test_nobody_else_does_either(desk: Desk, clients: Clients, people: stage.Cas
         for answer in (client.get(address), client.post(address, form)):
             assert answer.status_code == 302, address
     for person in (people.arbitrator, people.lead):
-        client = Client()
+        client = Browser()
         client.force_login(person)
         for answer in (client.get(address), client.post(address, form)):
             assert answer.status_code == 403, address

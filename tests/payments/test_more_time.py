@@ -4,7 +4,6 @@ from datetime import datetime, timedelta
 
 import pytest
 from django.contrib.admin.utils import quote
-from django.test import Client
 
 from accounts.models import User
 from chain.models import Call
@@ -15,6 +14,7 @@ from core.errors import Conflict, Invalid
 from core.models import AuditEntry, StateTransition
 from payments.models import Escrow, EscrowPolicy, Order
 from payments.services import clocks, extending
+from tests.browser import Browser
 from tests.chain.fixtures import USDT
 from tests.payments.acts import DAY, ask_refund, both_sign, deliver, dispute
 from tests.payments.fixtures import BUYER_ADDRESS, Desk, actor
@@ -224,7 +224,8 @@ def test_an_extension_that_a_dispute_overtakes_is_not_sent(desk: Desk) -> None:
     assert not Call.objects.filter(outcome__in=["waiting", "sent"]).exists()
 
 
-def test_an_operator_gives_time_in_the_console(desk: Desk, client: Client) -> None:
+def test_an_operator_gives_time_in_the_console(desk: Desk) -> None:
+    client = Browser()
     escrow = desk.funded(250 * USDT)
     client.force_login(User.objects.create_superuser(email="op@example.com", password="a long password"))
     address = f"/admin/payments/escrow/{quote(escrow.pk)}/time/"

@@ -8,9 +8,10 @@ from django.test import Client
 from accounts.models import User
 from accounts.staffstepup import StepUpDialog
 from core.models import AuditEntry
-from payments.models import Escrow, Order, OrderKind
+from payments.models import Escrow, KillSwitch, Order, OrderKind
 from payments.services import orders
 from payments.states import OrderState
+from tests.browser import Browser
 from tests.disputes import cast as stage
 from tests.disputes.conftest import escrow, people, token  # noqa: F401  (fixtures are shared by import)
 
@@ -22,7 +23,7 @@ FORM = UNPROVEN | {"own_password": PASSWORD}
 
 @pytest.fixture
 def operator() -> Client:
-    client = Client()
+    client = Browser()
     client.force_login(User.objects.create_superuser(email="op@example.com", password=PASSWORD))
     return client
 
@@ -78,7 +79,7 @@ def test_a_frozen_escrow_is_set_free_with_a_reason(operator: Client, escrow: Esc
 
 
 def test_staff_without_the_right_does_neither(people: stage.Cast, waiting: Order) -> None:  # noqa: F811
-    client = Client()
+    client = Browser()
     client.force_login(people.lead)
     for verb in ("try-again", "give-up"):
         form = {"_form_submitted": "on", "reason": "why not"}
@@ -94,3 +95,55 @@ def test_every_dialog_that_does_more_than_stop_asks_for_the_password() -> None:
             found[name] = issubclass(dialog["form_class"], StepUpDialog)
     assert {name for name, asks in found.items() if not asks} == stops
     assert {"lift_hold", "unfreeze", "approve", "try_again", "end_incident", "roll"} <= set(found)
+
+
+DIALOGS = {
+    "escrow": {"hold", "lift", "unfreeze", "time"},
+    "order": {"try-again", "give-up"},
+    "approval": {"approve"},
+    "payoutleg": {"retry"},
+    "killswitch": {"start"},
+    "incident": {"open", "end"},
+}
+
+
+def test_every_dialog_about_money_carries_what_it_showed() -> None:
+    found: dict[str, set[str]] = {}
+    for model, registered in admin.site._registry.items():
+        if model._meta.app_label != "payments":
+            continue
+        names = (*registered.actions_detail, *registered.actions_list)
+        for handler in (getattr(registered, name) for name in names):
+            found.setdefault(model._meta.model_name or "", set()).add(handler.url_path)
+            assert "seen" in handler.dialog["form_class"].base_fields, handler.url_path
+    assert found == DIALOGS
+
+
+@pytest.mark.parametrize("verb", ["hold", "lift", "unfreeze", "time", "try-again", "give-up"])
+def test_a_dialog_that_was_opened_before_the_row_changed_does_nothing(
+    operator: Client, waiting: Order, verb: str
+) -> None:
+    row: Escrow | Order = waiting if verb in ("try-again", "give-up") else waiting.escrow
+    form = {
+        "_form_submitted": "on",
+        "reason": "seen before",
+        "days": "2",
+        "seen": "0" * 32,
+        "own_password": PASSWORD,
+    }
+    before = AuditEntry.objects.count()
+    answer = operator.post(_address(row, verb), form)
+    assert "Nothing was moved by this click" in answer.content.decode()
+    assert AuditEntry.objects.count() == before
+
+
+def test_a_switch_is_thrown_only_from_where_it_was_seen_to_stand(operator: Client, escrow: Escrow) -> None:  # noqa: F811
+    switch = KillSwitch.objects.create(network=escrow.network, kind="release", stopped=False)
+    path = f"/admin/payments/killswitch/{switch.pk}/change/"
+    seen_before = operator.opened(path)  # type: ignore[attr-defined]
+    KillSwitch.objects.filter(pk=switch.pk).update(stopped=True, reason="an attack")
+    answer = operator.post(path, seen_before | {"reason": "", "own_password": PASSWORD}, follow=True)
+    assert "Nothing was moved by this click" in answer.content.decode()
+    assert KillSwitch.objects.get(pk=switch.pk).stopped
+    operator.post(path, {"reason": "it is over", "own_password": PASSWORD})
+    assert not KillSwitch.objects.get(pk=switch.pk).stopped

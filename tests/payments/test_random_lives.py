@@ -85,7 +85,7 @@ class Life:
 
     def retry_leg(self) -> None:
         for leg in self.escrow.legs.filter(state="blocked"):
-            payouts.retry_leg(leg_id=leg.pk, acting=actor(self.desk.cast.stranger))
+            payouts.retry_leg(leg_id=leg.pk, acting=actor(self.desk.cast.stranger), by_operator=True)
 
     def give_time(self) -> None:
         days, acting = self.chance.choice([1, 3, 9]), actor(self.desk.cast.stranger)

@@ -8,7 +8,6 @@ import pytest
 from django.contrib.auth.models import Permission
 from django.db import transaction
 from django.db.models.functions import Now
-from django.test import Client
 
 from chain import selectors as chain_reads
 from chain.models import Alarm, Call, Token
@@ -18,6 +17,7 @@ from payments.books import reconcile, unexplained
 from payments.books.post import post
 from payments.models import Escrow, KillSwitch
 from payments.services import controls
+from tests.browser import Browser
 from tests.chain.fixtures import USDT, Engine
 from tests.disputes import cast as stage
 from tests.disputes.test_on_chain import people
@@ -243,7 +243,7 @@ def test_an_operator_starts_a_token_with_a_reason_and_by_no_other_way(desk: Desk
         codename__in=("view_killswitch", "change_killswitch", "add_killswitch")
     )
     user.user_permissions.set(rights)
-    client = Client()
+    client = Browser()
     client.force_login(user)
     form = {"_form_submitted": "on", "reason": " ", "own_password": "correct horse"}
     client.get(f"{address}start/")
@@ -277,7 +277,7 @@ def test_nobody_else_starts_a_token(desk: Desk, clients: Clients, people: stage.
     for client in (clients.stranger, clients.buyer, clients.anonymous):
         assert client.post(f"{address}start/", form).status_code == 302
     for person in (people.arbitrator, people.lead):
-        client = Client()
+        client = Browser()
         client.force_login(person)
         assert client.post(f"{address}start/", form).status_code == 403
     assert is_stopped(desk)

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 import pytest
-from django.test import Client
 
 from payments.models import Escrow
+from tests.browser import Browser
 from tests.payments.fixtures import Cast
 
 PASSWORD = "correct horse"
@@ -13,20 +13,20 @@ PASSWORD = "correct horse"
 
 @dataclass
 class Clients:
-    buyer: Client
-    seller: Client
-    stranger: Client
-    anonymous: Client
+    buyer: Browser
+    seller: Browser
+    stranger: Browser
+    anonymous: Browser
 
 
 @pytest.fixture
 def clients(cast: Cast) -> Clients:
     signed_in = []
     for user in (cast.buyer, cast.seller, cast.stranger):
-        client = Client()
+        client = Browser()
         client.force_login(user)
         signed_in.append(client)
-    return Clients(*signed_in, Client())
+    return Clients(*signed_in, Browser())
 
 
 def url(escrow: Escrow, page: str = "") -> str:

@@ -29,6 +29,7 @@ ROUTES = {name: path for name, path in _routes(urls.urlpatterns).items() if "dea
 def _addresses(desk: Desk) -> dict[str, str]:
     escrow = desk.agreed().escrows.get()
     escrow_page = {"<opaque:escrow_id>": escrow.pk, "<opaque:file_id>": new_id("dvf")}
+    escrow_page["<opaque:leg_id>"] = new_id("leg")
     return {
         name: "/deals/" + _filled(path, {"<opaque:deal_id>": escrow.deal_id} | escrow_page)
         for name, path in ROUTES.items()
