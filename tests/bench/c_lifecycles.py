@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.bench import accounting, crowd
-from tests.bench.ground import chain, expect, target
+from tests.bench.ground import chain, expect, final_number, target
 from tests.bench.site import running, until
 from tests.chain.fixtures import Anvil
 
@@ -128,12 +128,8 @@ def _floor(desk: Any, node: Anvil, escrows: list[Any]) -> tuple[float, float]:
     loop = time.perf_counter() - start
     until(lambda: all(node.rpc("eth_getTransactionReceipt", tx) for tx in hashes), "all were mined")
     top = max(int(node.rpc("eth_getTransactionReceipt", tx)["blockNumber"], 16) for tx in hashes)
-    until(lambda: _final(node) >= top, "all were final")
+    until(lambda: final_number(node) >= top, "all were final")
     seconds = time.perf_counter() - start
     left = [escrow.pk for escrow in escrows if desk.balance(escrow.vault_address)]
     expect(not left, f"{len(left)} escrows of the floor were not paid out")
     return seconds, loop
-
-
-def _final(node: Anvil) -> int:
-    return int(node.rpc("eth_getBlockByNumber", "finalized", False)["number"], 16)

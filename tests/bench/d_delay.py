@@ -15,7 +15,7 @@ from typing import Any
 
 import aiohttp
 
-from tests.bench.ground import Spread, chain, target
+from tests.bench.ground import Spread, chain, final_number, target
 from tests.bench.site import Site, running, until
 from tests.chain.fixtures import Anvil
 
@@ -34,7 +34,7 @@ def run(folder: Path) -> dict[str, Any]:
         escrows = [desk.agreed().escrows.get() for _ in range(SAMPLES)]
         node.mine(3)
         with running(folder, workers=2, web=True) as site:
-            depth = node.head - int(node.rpc("eth_getBlockByNumber", "finalized", False)["number"], 16)
+            depth = node.head - final_number(node)
             delays = [_life(desk, site, node, escrow, depth) for escrow in escrows]
     cases = []
     for place, what in enumerate(("deposit: funded", "release: released")):

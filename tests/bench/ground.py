@@ -15,10 +15,12 @@ from eth_utils.address import to_checksum_address
 
 from contracts.artifacts import TEST_USDT_ADDRESS, deploy_test_token, deploy_transactions
 from escrow_platform.stack.anvil import running_anvil
-from tests.chain.fixtures import USDT, Anvil
+from tests.chain.fixtures import USDT, Anvil, NodeRefused
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SETTINGS = "escrow_platform.settings.local"
+# Seconds for a command that only prepares: on a busy machine the migrations alone take minutes.
+PREPARING = 1800
 
 
 class Broken(RuntimeError):
@@ -43,6 +45,15 @@ def chain(*, block_time: int | None = None, options: tuple[str, ...] = ()) -> It
             node.mine()
         node.mine(4)
         yield node
+
+
+def final_number(node: Anvil) -> int:
+    """Number of the newest final block; -1 while the node knows none, as after it was put back."""
+    try:
+        block = node.rpc("eth_getBlockByNumber", "finalized", False)
+    except NodeRefused:
+        return -1
+    return int(block["number"], 16) if block else -1
 
 
 def network(node: Anvil, **changes: Any) -> Any:
@@ -158,7 +169,7 @@ def manage(*words: str, environment: Mapping[str, str] | None = None) -> None:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=PREPARING,
         check=False,
     )
     expect(done.returncode == 0, f"manage.py {words[0]} failed: {done.stderr[-2000:]}")
