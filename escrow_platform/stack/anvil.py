@@ -56,6 +56,7 @@ def start(
             binary(),
             *("--host", HOST, "--port", str(port), "--chain-id", str(chain_id)),
             *("--slots-in-an-epoch", "1"),
+            "--enable-tx-gas-limit",  # EIP-7825; without it anvil takes what no other node takes
             *(() if block_time is None else ("--block-time", str(block_time))),
             *(() if scratch else _saving(home)),
             *options,

@@ -4,6 +4,8 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from escrow_platform.stack import anvil, ports
 from escrow_platform.stack.anvil import running_anvil
 from tests.stack.conftest import eventually
@@ -52,3 +54,13 @@ def test_a_lasting_chain_continues_where_it_ended(tmp_path: Path) -> None:
         eventually(lambda: number(url, "latest") > 7, "the chain grows on")
     finally:
         child.stop()
+
+
+def test_a_transaction_above_the_gas_limit_of_one_is_refused() -> None:
+    """EIP-7825, as on Ethereum: what only anvil takes would fail there."""
+    with running_anvil(block_time=None) as url:
+        account = call(url, "eth_accounts")[0]
+        request = {"from": account, "to": account, "gas": hex(2**24)}
+        assert call(url, "eth_sendTransaction", request)
+        with pytest.raises(KeyError):
+            call(url, "eth_sendTransaction", {**request, "gas": hex(2**24 + 1)})
