@@ -19,7 +19,7 @@ class NetworkAdmin(ReadOnlyAdmin):
 @admin.register(Provider)
 class ProviderAdmin(ReadOnlyAdmin):
     list_display = ("__str__", "network", "enabled", "head_number", "final_number", "lagging", "errors",
-                    "rests_until", "demoted_reason", "seen_at")  # fmt: skip
+                    "rests_until", "limited_until", "demoted_reason", "seen_at")  # fmt: skip
     list_select_related = ("network",)
     # Node URLs carry keys.
     exclude = ("url", "ws_url")

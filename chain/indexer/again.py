@@ -11,7 +11,7 @@ from django.db import transaction
 
 from chain.indexer import store
 from chain.indexer.reading import RangeRead, read_range
-from chain.indexer.windows import FIRST, shrink, widen
+from chain.indexer.windows import FIRST, narrow, shrink, widen
 from chain.models import (
     FinalEvent,
     Network,
@@ -23,7 +23,7 @@ from chain.models import (
 )
 from chain.rpc import health, pool
 from chain.rpc.client import Rpc
-from chain.rpc.errors import AllProvidersFailed, BadAnswer, FinalConflict, RangeTooLarge
+from chain.rpc.errors import AllProvidersFailed, BadAnswer, FinalConflict, LogsRefused
 from chain.services import final
 from chain.services.alarms import raise_alarm
 from core import clock
@@ -45,8 +45,11 @@ def step(network: Network) -> bool:
     order = _others_first(network, due)
     try:
         read, provider = pool.run(network, lambda rpc: _read(rpc, start, end), order=order)
-    except RangeTooLarge as error:
+    except LogsRefused as error:
         return shrink(cursor, error, asked=cursor.window)
+    except AllProvidersFailed as error:
+        narrow(cursor, error)
+        raise
     try:
         with transaction.atomic():
             store.move_cursor(cursor, read.last)

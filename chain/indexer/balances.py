@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Iterable, Iterator
 
-import structlog
 from django.db.models import Sum
 
 from chain.indexer import events
@@ -12,10 +11,10 @@ from chain.models import ContractLog, Token, TokenTransfer
 from chain.rpc.answers import word
 from chain.rpc.client import Rpc
 from chain.rpc.errors import NodeError, RpcError, Unreachable
-from chain.services.alarms import raise_alarm
+from chain.services.alarms import raise_alarm, resolve_alarm
 
-log = structlog.get_logger(__name__)
 _BALANCE_OF = "0x70a08231"
+UNPROVEN = "balance_unproven"
 Pair = tuple[int, str]
 
 
@@ -67,7 +66,8 @@ def _add(books: dict[Pair, int], pair: Pair, amount: int) -> None:
 
 
 def balances(rpc: Rpc, pairs: list[Pair], number: int) -> dict[Pair, int]:
-    """On-chain balances at a block; pairs whose state the node no longer has are left out."""
+    """On-chain balances at a block. Pairs whose state the node no longer has are left out, with an alarm
+    until it answers again: nothing proves then that no transfer of theirs is missing."""
     contracts = {token.pk: token.address for token in Token.objects.filter(network=rpc.network)}
     requests = [
         (
@@ -77,14 +77,19 @@ def balances(rpc: Rpc, pairs: list[Pair], number: int) -> dict[Pair, int]:
         for token, account in pairs
     ]
     answers = rpc.batch_or_errors([(method, list(params)) for method, params in requests])
-    found = {}
+    found, refusal = dict[Pair, int](), ""
     for pair, answer in zip(pairs, answers, strict=True):
         if isinstance(answer, NodeError):
-            log.warning("balance_unknown", provider=str(rpc), error=str(answer)[:200])
+            refusal = str(answer)
         elif isinstance(answer, RpcError):
             raise Unreachable("a balance")
         else:
             found[pair] = word(answer, "balance")
+    if refusal:
+        detail = f"{len(pairs) - len(found)} of {len(pairs)} at block {number}: {refusal}"
+        raise_alarm(rpc.network, UNPROVEN, str(rpc), detail[:300])
+    else:
+        resolve_alarm(rpc.network, UNPROVEN, str(rpc))
     return found
 
 

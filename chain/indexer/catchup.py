@@ -7,10 +7,11 @@ from django.db.models import F
 
 from chain.indexer import quorum, store
 from chain.indexer.reading import RangeRead, read_named
+from chain.indexer.windows import UNREADABLE, was_silent
 from chain.models import Network, ScanCursor, WatchedAddress
-from chain.rpc.errors import RangeTooLarge
+from chain.rpc.errors import AllProvidersFailed, LogsRefused
 from chain.services import final
-from chain.services.alarms import raise_alarm
+from chain.services.alarms import raise_alarm, resolve_alarm
 
 _AT_ONCE = 100
 _WINDOW = 2000
@@ -34,8 +35,8 @@ def step(network: Network, cursor: ScanCursor) -> bool:
         reads = list(read_for(network, [row.address for row in behind], start, cursor.number))
         with transaction.atomic():
             _write(network, cursor, behind, reads)
-    except RangeTooLarge as error:
-        raise_alarm(network, "block_unreadable", "for newly watched addresses", error.message)
+    except LogsRefused:
+        # A human was told which block; the safe lane goes on meanwhile.
         return False
     except (store.CursorMoved, store.OtherBlock):
         # In the second case the head lane still holds the losing block; it walks back first.
@@ -45,23 +46,35 @@ def step(network: Network, cursor: ScanCursor) -> bool:
 
 def read_for(network: Network, addresses: list[str], start: int, end: int) -> Iterator[RangeRead]:
     """Transfers from and to `addresses` in a range that was read before, window by window."""
-    return read_windows(start, end, lambda low, high: _read_window(network, addresses, low, high))
+    return read_windows(network, start, end, lambda low, high: _read_window(network, addresses, low, high))
 
 
-def read_windows(start: int, end: int, read: Callable[[int, int], RangeRead]) -> Iterator[RangeRead]:
-    """`start..end` in windows as wide as the node allows; `RangeTooLarge` if a single block is too much."""
+def read_windows(
+    network: Network, start: int, end: int, read: Callable[[int, int], RangeRead]
+) -> Iterator[RangeRead]:
+    """`start..end` in windows as wide as the nodes allow.
+
+    A single block that is refused even in portions is an alarm, and `LogsRefused` is raised.
+    """
     window = _WINDOW
     while start <= end:
         upto = min(end, start + window - 1)
         try:
             found = read(start, upto)
-        except RangeTooLarge as error:
-            if window == 1:
+        except LogsRefused as error:
+            if upto == start:
+                raise_alarm(network, UNREADABLE, str(start), error.message)
                 raise
-            window = max(1, min(error.suggested or window, window // 2))
-            continue
-        yield found
-        start = upto + 1
+            window = max(1, min(error.suggested or window, (upto - start + 1) // 2))
+        except AllProvidersFailed as error:
+            if upto == start or not was_silent(error):
+                raise
+            window = (upto - start + 1) // 2
+        else:
+            if upto == start:
+                resolve_alarm(network, UNREADABLE, str(start))
+            yield found
+            start = upto + 1
 
 
 def _read_window(network: Network, addresses: list[str], start: int, end: int) -> RangeRead:

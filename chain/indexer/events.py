@@ -8,6 +8,8 @@ from eth_utils.crypto import keccak
 from chain.models import Network, Token
 from chain.rpc.answers import Log, checksummed
 from chain.rpc.client import LogFilter
+from contracts import abi
+from contracts.artifacts import load
 
 
 def topic(signature: str) -> str:
@@ -99,3 +101,9 @@ def filters(network: Network, tokens: list[Token]) -> list[LogFilter]:
     if network.escrow_contract:
         wanted.append(LogFilter([network.escrow_contract]))
     return wanted
+
+
+def of_escrow() -> list[str]:
+    """topic0 of every event that the escrow contract has."""
+    names = [entry["name"] for entry in load("Escrow").abi if entry["type"] == "event"]
+    return ["0x" + abi.topic("Escrow", name).hex() for name in names]

@@ -7,12 +7,12 @@ from django.db import transaction
 from chain import hooks, selectors
 from chain.indexer import store
 from chain.indexer.reading import RangeRead, read_range
-from chain.indexer.windows import shrink, widen
+from chain.indexer.windows import narrow, shrink, widen
 from chain.models import Block, Network, Reorg, ScanCursor
 from chain.rpc import pool
 from chain.rpc.answers import Header
 from chain.rpc.client import Heads, Rpc
-from chain.rpc.errors import AllProvidersFailed, BadAnswer, FinalConflict, RangeTooLarge
+from chain.rpc.errors import AllProvidersFailed, BadAnswer, FinalConflict, LogsRefused
 from core import clock
 
 STEP = 40  # headers in one round
@@ -36,8 +36,12 @@ def step(network: Network) -> bool:
     cursor = ScanCursor.objects.filter(network=network, lane=ScanCursor.Lane.HEAD).first()
     try:
         plan = pool.read(network, lambda rpc: _plan(rpc, cursor))
-    except RangeTooLarge as error:
+    except LogsRefused as error:
         return cursor is not None and shrink(cursor, error, asked=min(STEP, cursor.window))
+    except AllProvidersFailed as error:
+        if cursor is not None:
+            narrow(cursor, error)
+        raise
     if plan is None:
         return False
     try:

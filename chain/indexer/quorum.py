@@ -14,7 +14,7 @@ from chain.indexer.reading import RangeRead
 from chain.models import Network, Provider
 from chain.rpc import health, pool
 from chain.rpc.client import Rpc
-from chain.rpc.errors import AllProvidersFailed, BadAnswer, FinalConflict, RangeTooLarge, RpcError
+from chain.rpc.errors import AllProvidersFailed, BadAnswer, FinalConflict, LogsRefused, RpcError
 from chain.services.alarms import raise_alarm, resolve_alarm
 
 Work = Callable[[Rpc], RangeRead]
@@ -95,7 +95,7 @@ def agree(network: Network, work: Work, members: Sequence[Provider] | None = Non
             _settled(network, [*votes.outvoted(agreed), *_contradicting(causes)])
             return agreed
     errors = [error for _, error in causes]
-    refusal = next((error for error in errors if isinstance(error, RangeTooLarge)), None)
+    refusal = next((error for error in errors if isinstance(error, LogsRefused)), None)
     if refusal is not None:
         raise refusal
     raise AllProvidersFailed([*errors, *unsettled(network, votes)])

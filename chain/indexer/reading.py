@@ -1,14 +1,15 @@
 """Reading a range from one node, so that its answer can be believed."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from chain.indexer import events, watchset
+from chain.indexer import events, portions, watchset
 from chain.indexer.events import Transfer
 from chain.models import FinalEvent, Network, Token, WatchedAddress
-from chain.rpc.answers import Header, Log, by_place, checksummed, one_hash_per_block
+from chain.rpc.answers import Header, Log, checksummed, one_hash_per_block
 from chain.rpc.client import LogFilter, Rpc
-from chain.rpc.errors import BadAnswer
+from chain.rpc.errors import BadAnswer, RateLimited, SilentOnRange, Unreachable
 
 _CHUNK = 5000
 
@@ -65,21 +66,35 @@ def read_range(rpc: Rpc, start: int, end: int, known: dict[int, Header] | None =
 
     Refused (`BadAnswer`) unless the node was at or past `end` before and after, every log lies in range,
     carries the hash of the canonical header at its number, and stands in its own receipt. `known` are
-    headers of the range read before from the same node.
+    headers of the range read before from the same node. Raises `LogsRefused` or `SilentOnRange` when less
+    should be asked for.
     """
     network, tokens = rpc.network, tokens_of(rpc.network)
-    found, last = _logs(rpc, events.filters(network, tokens), start, end)
-    read = RangeRead(start, end, {end: last}, seen=len(found))
-    matched = match(network, tokens, found)
-    _attach_headers(rpc, read, (entry.log for entry in matched), known or {})
-    one_hash_per_block([*found, *(entry.log for entry in matched)])
-    read.observed = with_ordinals(rpc, matched)
+    return _read(rpc, tokens, events.filters(network, tokens), start, end, known=known or {})
+
+
+def _read(
+    rpc: Rpc, tokens: list[Token], wanted: list[LogFilter], start: int, end: int, *, known: dict[int, Header]
+) -> RangeRead:
+    with _silence_is_about_the_range():
+        found, last = portions.logs(rpc, wanted, start, end)
+        read = RangeRead(start, end, {end: last}, seen=len(found))
+        matched = match(rpc.network, tokens, found)
+        _attach_headers(rpc, read, (entry.log for entry in matched), known)
+        one_hash_per_block([*found, *(entry.log for entry in matched)])
+        read.observed = with_ordinals(rpc, matched)
     return read
 
 
-def _logs(rpc: Rpc, wanted: list[LogFilter], start: int, end: int) -> tuple[list[Log], Header]:
-    lists, last = rpc.logs(wanted, start, end)
-    return sorted((log for logs in lists for log in logs), key=by_place), last
+@contextmanager
+def _silence_is_about_the_range() -> Iterator[None]:
+    """Who answered before and now says nothing has too much to do; who wants to be asked later has not."""
+    try:
+        yield
+    except RateLimited:
+        raise
+    except Unreachable as error:
+        raise SilentOnRange(str(error), slow=error.slow) from None
 
 
 def _attach_headers(rpc: Rpc, read: RangeRead, logs: Iterable[Log], known: dict[int, Header]) -> None:
@@ -164,10 +179,4 @@ def read_named(rpc: Rpc, addresses: Sequence[str], start: int, end: int) -> Rang
         LogFilter(contracts, [[events.TRANSFER], None, topics]),
         LogFilter(contracts, [[events.TRANSFER], topics]),
     ]
-    found, last = _logs(rpc, wanted, start, end)
-    unique = list({log.place: log for log in found}.values())
-    read = RangeRead(start, end, {end: last}, seen=len(found))
-    matched = match(rpc.network, tokens, unique)
-    _attach_headers(rpc, read, (entry.log for entry in matched), {})
-    read.observed = with_ordinals(rpc, matched)
-    return read
+    return _read(rpc, tokens, wanted, start, end, known={})

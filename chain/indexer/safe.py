@@ -12,15 +12,7 @@ from chain.models import Block, Network, Provider, ScanCoverage, ScanCursor
 from chain.rpc import pool
 from chain.rpc.answers import Header
 from chain.rpc.client import Heads, Rpc
-from chain.rpc.errors import (
-    AllProvidersFailed,
-    BadAnswer,
-    FinalConflict,
-    RangeTooLarge,
-    RpcError,
-    SilentOnRange,
-    Unreachable,
-)
+from chain.rpc.errors import AllProvidersFailed, BadAnswer, FinalConflict, LogsRefused, RpcError
 from chain.services import final
 from chain.services.alarms import raise_alarm
 from core import clock
@@ -39,11 +31,10 @@ def step(network: Network) -> bool:
         cursor.refresh_from_db()
     try:
         agreed = _next(network, cursor)
-    except RangeTooLarge as error:
+    except LogsRefused as error:
         return shrink(cursor, error, asked=cursor.window)
     except AllProvidersFailed as error:
-        if any(isinstance(cause, SilentOnRange) for cause in error.causes):
-            narrow(cursor)
+        narrow(cursor, error)
         raise
     return _write(network, cursor, agreed) if agreed else caught_up
 
@@ -126,10 +117,7 @@ def _read(rpc: Rpc, cursor: ScanCursor, end: int) -> RangeRead:
     start = cursor.number + 1
     if rpc.header(start).parent_hash != cursor.hash:
         raise FinalConflict(f"block {start} does not follow final block {cursor.hash}")
-    try:
-        read = read_range(rpc, start, end)
-    except Unreachable as error:
-        raise SilentOnRange(str(error)) from None
+    read = read_range(rpc, start, end)
     again = rpc.headers([start, end])
     if again[0].parent_hash != cursor.hash or again[1].hash != read.last.hash:
         raise BadAnswer("the chain moved while it was read")

@@ -117,6 +117,9 @@ class Provider(models.Model):
     errors = models.PositiveIntegerField(default=0, help_text="error budget: failures fill, answers drain")
     last_error = models.CharField(max_length=120, blank=True, default="")
     rests_until = models.DateTimeField(null=True, blank=True, help_text="asked only if no other answers")
+    limited_until = models.DateTimeField(
+        null=True, blank=True, help_text="asked too often, it wants to be left alone until then"
+    )
     demoted_at = models.DateTimeField(null=True, blank=True)
     demoted_reason = models.CharField(
         max_length=200, blank=True, default="", help_text="it withheld or forged: asked after all others"

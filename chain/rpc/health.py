@@ -1,7 +1,8 @@
 """What is known of a provider: whom to ask first, and who rests after too many failures.
 
 It stands in the provider's row, so all workers on all machines share it. Nobody is ever dropped: who is
-unfit is asked after the others, and when everybody is unfit a human is called and all are asked all the same.
+unfit is asked after the others, and when everybody is unfit a human is called and all are asked all the same,
+but for those who asked us to wait: asking them sooner only makes the wait longer.
 """
 
 import random
@@ -12,7 +13,8 @@ from django.db.models import F
 from django.db.models.functions import Greatest
 
 from chain.models import Network, Provider
-from chain.rpc.errors import RpcError, WrongChain
+from chain.rpc import waits
+from chain.rpc.errors import RateLimited, RpcError, WrongChain
 from chain.services.alarms import raise_alarm, resolve_alarm
 from core import clock
 
@@ -31,7 +33,13 @@ def in_order(providers: Iterable[Provider], now: datetime) -> list[Provider]:
     """The fit ones by priority, then the lagging, the resting, and at last those that withheld or forged."""
     return sorted(
         providers,
-        key=lambda row: (bool(row.demoted_reason), resting(row, now), row.lagging, row.priority, row.pk),
+        key=lambda row: (
+            bool(row.demoted_reason),
+            resting(row, now) or still_limited(row, now) > 0,
+            row.lagging,
+            row.priority,
+            row.pk,
+        ),
     )
 
 
@@ -40,11 +48,35 @@ def resting(provider: Provider, now: datetime) -> bool:
     return provider.rests_until is not None and provider.rests_until > now
 
 
+def still_limited(provider: Provider, now: datetime) -> float:
+    """Seconds for which it wants to be left alone from now on; 0 or less for none."""
+    return (provider.limited_until - now).total_seconds() if provider.limited_until else 0.0
+
+
+def limited(network: Network, provider: Provider, error: RateLimited) -> None:
+    """It wants to be left alone: as long as it says, or longer each time. Alarms when that does not end."""
+    row = Provider.objects.filter(pk=provider.pk)
+    row.update(errors=F("errors") + COST, last_error=f"{type(error).__name__}: {error}"[:120])
+    provider.refresh_from_db(fields=["errors"])
+    seconds = waits.growing(provider.errors // COST) if error.seconds is None else error.seconds
+    provider.limited_until = clock.now() + timedelta(seconds=seconds * random.uniform(1.0, 1.25))  # noqa: S311
+    row.update(limited_until=provider.limited_until, errors=min(provider.errors, _MOST))
+    if provider.errors >= BUDGET:
+        raise_alarm(network, "rate_limited", str(provider), str(error)[:300])
+
+
 def answered(provider: Provider) -> None:
-    """It did its unit of work: the budget drains, and a rest is over."""
-    if provider.errors or provider.rests_until:
-        Provider.objects.filter(pk=provider.pk).update(errors=Greatest(F("errors") - 1, 0), rests_until=None)
-        provider.errors, provider.rests_until = max(0, provider.errors - 1), None
+    """It did its unit of work: the budget drains, and a rest or a wait is over."""
+    if provider.errors or provider.rests_until or provider.limited_until:
+        changes = {"rests_until": None, "limited_until": None}
+        Provider.objects.filter(pk=provider.pk).update(errors=Greatest(F("errors") - 1, 0), **changes)
+        if provider.limited_until:
+            resolve_alarm(provider.network, "rate_limited", str(provider))
+        provider.errors, provider.rests_until, provider.limited_until = (
+            max(0, provider.errors - 1),
+            None,
+            None,
+        )
         resolve_alarm(provider.network, "no_healthy_provider")
 
 

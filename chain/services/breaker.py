@@ -30,14 +30,16 @@ def is_open(network: Network) -> bool:
 def guarded(network: Network) -> Iterator[None]:
     """Do the block unless the network rests (`Resting`); note whether its nodes answered.
 
-    A node that answers something useless costs no time, so it is no reason to rest.
+    A node that answers something useless costs no time, so it is no reason to rest; nor is one that wants
+    to be left alone for a while: it is not asked anyway.
     """
     if is_open(network):
         raise Resting(network.slug)
     try:
         yield
     except AllProvidersFailed as error:
-        if all(isinstance(cause, Unreachable | WrongChain) for cause in error.causes):
+        silent = all(isinstance(cause, Unreachable | WrongChain) for cause in error.causes)
+        if silent and not error.only_limited:
             _failed(network)
         raise
     except UnfitNode:

@@ -51,7 +51,7 @@ def accept_chain(*, network: Network, reason: str, acting: Actor) -> Outcome:
     if common is None:
         raise Conflict("same_chain", "The nodes have the final block that was read. Resume the network.")
     reads = list(
-        read_windows(common.number + 1, cursor.number, lambda low, high: _window(network, low, high))
+        read_windows(network, common.number + 1, cursor.number, lambda low, high: _window(network, low, high))
     )
     if reads[0].headers[reads[0].start].parent_hash != common.hash:
         raise BadAnswer("the chain moved while it was read")

@@ -88,7 +88,7 @@ def _explain(network: Network, error: AllProvidersFailed) -> None:
     conflicts = [cause for cause in error.causes if isinstance(cause, FinalConflict)]
     if conflicts:
         halt(network, f"the chain contradicts a final block: {conflicts[0]}")
-    else:
+    elif not error.only_limited:
         raise_alarm(network, "unreadable", detail=str(error)[:500])
 
 

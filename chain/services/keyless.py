@@ -16,8 +16,8 @@ from chain.rpc.answers import quantity
 from chain.rpc.client import Rpc
 from chain.rpc.errors import AllProvidersFailed, NodeError, RpcError
 from chain.services.networks import UnfitNode
-from chain.txm.broadcast import open_nodes
-from chain.txm.classify import SendAnswer, classify
+from chain.txm.broadcast import meaning, open_nodes
+from chain.txm.classify import SendAnswer
 from chain.txm.fees import FeeCapReached, fee_fields, first_offer, read_market
 from contracts.artifacts import (
     KEYLESS_CODE,
@@ -133,7 +133,7 @@ def _refusal(rpc: Rpc, signed: signing.SignedTx) -> str | None:
     try:
         rpc.send_raw(signed.raw)
     except NodeError as error:
-        return None if classify(error.message) in _MAY_BE_UNDER_WAY else error.message
+        return None if meaning(rpc, signed.hash, error) in _MAY_BE_UNDER_WAY else error.message
     except RpcError as error:
         log.warning("provider_failed", provider=str(rpc), error=type(error).__name__, detail=str(error)[:200])
     return None

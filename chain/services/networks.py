@@ -18,6 +18,8 @@ LOCAL_FEES = {"tip_floor": 10**9, "resend_after": 5, "bump_after_seconds": 10}
 _YOUNG = 8
 # One provider of each network must keep the state of so long ago.
 STATE_KEPT = timedelta(hours=48)
+_LOCALLY = "start with LOCAL_FINALITY_DEPTH=2"
+_BY_ITS_ROW = "set its finality to a number of blocks, and finality_depth to how many"
 _verified: set[tuple[int, str]] = set()
 
 
@@ -26,8 +28,14 @@ class UnfitNode(RuntimeError):
 
 
 def local_network(url: str) -> Network:
-    """The network of the embedded node, made if missing; its one provider is `url`."""
-    network, _ = Network.objects.get_or_create(
+    """The network of the embedded node, made if missing; its one provider is `url`.
+
+    `settings.LOCAL_FINALITY_DEPTH` blocks make it final, or with 0 the node's own tag: anvil's trails the
+    head, while other nodes for development call their newest block final.
+    """
+    depth = settings.LOCAL_FINALITY_DEPTH
+    policy = {"finality": Network.Finality.DEPTH if depth else Network.Finality.TAG, "finality_depth": depth}
+    network, created = Network.objects.get_or_create(
         slug="local",
         defaults={
             "name": "Local chain",
@@ -35,9 +43,13 @@ def local_network(url: str) -> Network:
             "is_local": True,
             "block_time": 1,
             "batch_seconds": 0,
+            **policy,
             **LOCAL_FEES,
         },
     )
+    if not created and (network.finality, network.finality_depth) != tuple(policy.values()):
+        Network.objects.filter(pk=network.pk).update(**policy)
+        network.refresh_from_db(fields=list(policy))
     Provider.objects.filter(network=network).exclude(url=url).update(enabled=False)
     facts = {"enabled": True, "ws_url": url.replace("http", "ws", 1)}
     Provider.objects.update_or_create(network=network, url=url, defaults=facts)
@@ -97,21 +109,23 @@ def verify(network: Network) -> list[str]:
     Raises `UnfitNode` for a real network under the demo's settings, for a wrong chain id, for code at the
     escrow contract, behind its vaults or at another contract of ours that is not the configured one, or
     for a finality tag that is missing or never trails the head. A provider that does not answer is only
-    named, unless none does.
+    named, unless none does; `AllProvidersFailed` when all of them want to be asked later.
     """
     refuse_demo(network)
-    lines, alive, keeps = [], 0, False
+    lines, alive, keeps, causes = [], 0, False, list[RpcError]()
     for provider in pool.providers(network):
-        rpc = Rpc(network, provider)
         try:
-            lines.append(_inspect(rpc))
+            lines.append(pool.ask(network, provider, _inspect))
             alive += 1
-            keeps = keeps or _keeps_state(rpc)
+            keeps = keeps or pool.ask(network, provider, _keeps_state)
         except AllProvidersFailed:
             raise
         except RpcError as error:
-            lines.append(f"{rpc}: {type(error).__name__}: {error}")
+            lines.append(f"{provider}: {type(error).__name__}: {error}")
+            causes.append(error)
     if not alive:
+        if (failed := AllProvidersFailed(causes)).only_limited:
+            raise failed
         raise UnfitNode(f"no provider of {network.name} is fit: " + "; ".join(lines or ["none is enabled"]))
     _report_state(network, keeps)
     return lines
@@ -143,7 +157,10 @@ def _inspect(rpc: Rpc) -> str:
     rpc.check_chain()
     heads = rpc.heads()
     if heads.final.number == heads.latest.number > _YOUNG:
-        raise UnfitNode(f"{rpc} calls its newest block final")
+        raise UnfitNode(
+            f"{rpc} calls its newest block final, and a reorg could take back what was credited. Let"
+            f" {rpc.network.name} count blocks instead: {_LOCALLY if rpc.network.is_local else _BY_ITS_ROW}"
+        )
     _check_code(rpc)
     return f"{rpc}: chain {rpc.network.chain_id}, head {heads.latest.number}, final {heads.final.number}"
 

@@ -7,7 +7,7 @@ from django.db import transaction
 from chain.models import Network, Provider
 from chain.rpc import health, pool
 from chain.rpc.client import Heads
-from chain.rpc.errors import RpcError
+from chain.rpc.errors import AllProvidersFailed, RpcError
 from chain.services.alarms import raise_alarm, resolve_alarm
 from core import audit, clock
 from core.actors import Actor
@@ -23,12 +23,14 @@ def inspect(network: Network) -> int:
     Who trails is asked after the others until it has caught up. Raises nothing: a provider that fails has
     its failure noted, and a human is told when none is fit.
     """
-    seen: dict[Provider, Heads] = {}
+    seen, causes = dict[Provider, Heads](), list[RpcError]()
     for provider in pool.providers(network):
         try:
             seen[provider] = pool.ask(network, provider, lambda rpc: rpc.heads())
-        except RpcError:
-            continue
+        except RpcError as error:
+            causes.append(error)
+    if not seen and AllProvidersFailed(causes).only_limited:
+        return 0
     if not seen:
         raise_alarm(network, "no_healthy_provider", detail="none answered the inspection")
         return 0

@@ -28,6 +28,7 @@ def rescan(network: Network, start: int, end: int, addresses: Sequence[str] = ()
         read_for(network, list(addresses), start, end)
         if addresses
         else read_windows(
+            network,
             start,
             end,
             lambda low, high: quorum.agree(network, lambda rpc: read_range(rpc, low, high)).read,

@@ -30,7 +30,8 @@ def sweep(network: Network, rounds: int = 50) -> bool:
     except networks.UnfitNode as error:
         raise_alarm(network, "unfit_node", detail=str(error))
         return False
-    except breaker.Resting:
+    except (RpcError, breaker.Resting) as error:
+        log.warning("sweep_failed", network=network.slug, error=str(error)[:200])
         return False
     return sum(_often(duty, network, rounds) for duty in DUTIES) > 0
 

@@ -23,6 +23,7 @@ from core.actors import SYSTEM
 
 REFUSALS_UNTIL_FAILED = 3
 LONGEST_PAUSE = timedelta(seconds=60)
+NOT_SIMULATED = "the node could not simulate it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ class Look:
     nonce: int
     refusals: dict[str, Reverted]
     refused_finally: frozenset[str]
-    unknown: frozenset[str]
+    unknown: dict[str, RpcError]
 
 
 @dataclass(slots=True)
@@ -122,11 +123,11 @@ def _look(rpc: Rpc, sender: Sender, calls: list[Call]) -> Look:
         nonce=max(quantity(mined, "nonce"), quantity(pending, "pending nonce")),
         refusals=refusals,
         refused_finally=_refused_at(rpc, sender, [call for call in refused if _is_open(call, final)], final),
-        unknown=frozenset(
-            call.pk
+        unknown={
+            call.pk: answer
             for call, answer in pairs
             if isinstance(answer, RpcError) and not isinstance(answer, Reverted)
-        ),
+        },
     )
 
 
@@ -160,8 +161,12 @@ def _is_fit(now: Round, call: Call) -> bool:
         _refused(now.network, call, look.refusals[call.pk], final=call.pk in look.refused_finally)
         return False
     if call.pk in look.unknown:
-        _postpone([call], "the node could not simulate it")
+        why = f"{NOT_SIMULATED}: {look.unknown[call.pk]}"
+        raise_alarm(now.network, "not_simulated", call.pk, why[:300])
+        _postpone([call], why)
         return False
+    if call.reason.startswith(NOT_SIMULATED):
+        resolve_alarm(now.network, "not_simulated", call.pk)
     return True
 
 

@@ -21,6 +21,8 @@ log = structlog.get_logger(__name__)
 # Answers that a human must see: waiting alone does not heal them.
 _ALARMING = (SendAnswer.AMBIGUOUS, SendAnswer.FUNDS, SendAnswer.FEE_CAP, SendAnswer.INVALID)
 _BEST = tuple(SendAnswer)
+# Answers that a node may also give to bytes that it has: it is asked for them by their hash.
+_DOUBTED = (*_ALARMING, SendAnswer.REPLACEMENT, SendAnswer.UNDERPRICED)
 
 
 def due_transactions(network: Network) -> list[Transaction]:
@@ -67,13 +69,28 @@ def _send(rpc: Rpc, attempt: Attempt) -> tuple[SendAnswer, str]:
     try:
         named = rpc.send_raw(bytes(attempt.raw))
     except NodeError as error:
-        return classify(error.message), error.message
+        return meaning(rpc, attempt.hash, error), error.message
     except RpcError as error:
         return SendAnswer.AMBIGUOUS, f"{type(error).__name__}: {error}"
     if named != attempt.hash:
         log.error("broadcast_other_hash", provider=str(rpc), ours=attempt.hash, theirs=named)
         return SendAnswer.AMBIGUOUS, "the node named another hash"
     return SendAnswer.ACCEPTED, ""
+
+
+def meaning(rpc: Rpc, tx_hash: str, error: NodeError) -> SendAnswer:
+    """What a node meant by refusing bytes. Some refuse those that they have: ganache calls them underpriced,
+    hardhat tells the revert of a transaction that it mined."""
+    answer = classify(error.message)
+    return SendAnswer.KNOWN if answer in _DOUBTED and _holds(rpc, tx_hash) else answer
+
+
+def _holds(rpc: Rpc, tx_hash: str) -> bool:
+    try:
+        found = rpc.call("eth_getTransactionByHash", tx_hash)
+    except RpcError:
+        return False
+    return isinstance(found, dict) and str(found.get("hash")).lower() == tx_hash
 
 
 def _mark(network: Network, row: Transaction, attempt: Attempt, answer: SendAnswer, words: str) -> None:

@@ -13,12 +13,13 @@ from chain.rpc.answers import Header, Receipt
 from chain.rpc.client import Heads, Rpc
 from chain.rpc.errors import BadAnswer, NodeError, RpcError
 from chain.selectors import final_head
-from chain.services.alarms import raise_alarm
+from chain.services.alarms import raise_alarm, resolve_alarm
 from chain.txm import adopt, outcome
 from core import clock, crashpoints, transitions
 from core.actors import CHAIN
 
 _AT_ONCE = 100
+UNPROVEN = "nonce_unproven"
 FinalHead = tuple[int, str, datetime]
 
 
@@ -201,8 +202,13 @@ def _consumed_by_other(network: Network, row: Transaction) -> bool:
             if rpc.receipts(hashes):
                 return False
             foreign = foreign or _find_foreign(rpc, row)
+        except NodeError as error:
+            # Without the state of old blocks nobody knows who used the nonce: a loss would stay unseen.
+            raise_alarm(network, UNPROVEN, str(row), f"{rpc}: {error}"[:300])
+            return False
         except RpcError:
             return False
+    resolve_alarm(network, UNPROVEN, str(row))
     if foreign is None or foreign in hashes:
         return False
     if network.recovering_since is not None:

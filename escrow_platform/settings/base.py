@@ -304,6 +304,11 @@ CRASH_POINTS_ENABLED = False
 # How long the duties of a killed worker rest before another takes them over.
 CHAIN_LEASE_SECONDS = 60
 RPC_URL = env.str("RPC_URL", default="http://127.0.0.1:8545")
+# Blocks until something is final on the local chain; 0 believes the node's own tag.
+LOCAL_FINALITY_DEPTH = env.int("LOCAL_FINALITY_DEPTH", default=0)
+# An answer of a node: seconds from the request to its last byte, and bytes.
+RPC_ANSWER_SECONDS = env.float("RPC_ANSWER_SECONDS", default=30.0)
+RPC_ANSWER_BYTES = env.int("RPC_ANSWER_BYTES", default=64 * 2**20)
 
 # The platform's rules; the reasons are in docs/rules.md ----------------------------------------------
 

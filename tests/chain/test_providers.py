@@ -17,7 +17,7 @@ from chain.indexer import quorum
 from chain.models import Breaker, Network, Provider, ScanCoverage, ScanCursor
 from chain.rpc import health, pool, subscription
 from chain.rpc.errors import AllProvidersFailed, RpcError, Unreachable, WrongChain
-from chain.services import breaker, heads, indexer, providers
+from chain.services import breaker, heads, indexer, networks, providers
 from chain.services.sweep import sweep
 from chain.tasks import index
 from core import clock
@@ -333,3 +333,20 @@ def test_reading_goes_on_where_the_cursor_stands_when_providers_change_places(en
     assert ScanCursor.objects.get(lane="safe").number == top[0]
     assert indexer.step(engine.network) is False
     through(engine, engine.chain.url + "/???")
+
+
+def test_the_local_chain_counts_blocks_where_the_setting_says_so(engine: Engine, settings: Any) -> None:
+    """D9: the way out for a node that calls its newest block final, as the refusal names it."""
+    engine.chain.mine(10)
+    with rpcproxy.running_proxy(engine.chain.url) as proxy:
+        through(engine, proxy.url)
+        newest = engine.chain.rpc("eth_getBlockByNumber", "latest", False)
+        proxy.on("eth_getBlockByNumber", rpcproxy.result(newest), times=2)
+        with pytest.raises(networks.UnfitNode, match="LOCAL_FINALITY_DEPTH=2"):
+            networks.verify(engine.network)
+        settings.LOCAL_FINALITY_DEPTH = 2
+        network = networks.local_network(proxy.url)
+        networks.verify(network)
+        assert pool.run(network, lambda rpc: rpc.heads()).final.number == engine.chain.head - 2
+    settings.LOCAL_FINALITY_DEPTH = 0
+    assert networks.local_network(engine.chain.url).finality == Network.Finality.TAG

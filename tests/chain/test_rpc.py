@@ -15,7 +15,7 @@ from chain.models import Network, Provider
 from chain.rpc import answers, pool, transport
 from chain.rpc.answers import Header, Log, Receipt, read_logs
 from chain.rpc.client import LogFilter
-from chain.rpc.errors import BadAnswer, NodeError, RangeTooLarge, Reverted, RpcError, Unreachable, from_node
+from chain.rpc.errors import BadAnswer, LogsRefused, NodeError, Reverted, RpcError, Unreachable, from_node
 from chain.services import networks
 from chain.txm.classify import SendAnswer, classify
 from core.netguard import NetworkInsideTransaction
@@ -154,7 +154,7 @@ def test_send_errors_are_understood(text: str, meaning: SendAnswer) -> None:
 )
 def test_a_window_is_read_from_the_refusal(text: str, blocks: int | None) -> None:
     error = from_node("eth_getLogs", {"code": -32000, "message": text})
-    assert isinstance(error, RangeTooLarge)
+    assert isinstance(error, LogsRefused)
     assert error.suggested == blocks
 
 
@@ -281,9 +281,10 @@ def test_a_body_of_any_shape_is_the_nodes_failure_and_not_ours(status: int, body
 
 @pytest.mark.parametrize("status", [200, 500])
 def test_a_batch_that_comes_in_another_order_is_put_in_ours(status: int) -> None:
-    def body(first: int, second: int) -> bytes:
-        error = {"code": 1, "message": "a\0b"}
-        return json.dumps([{"id": second, "result": "late"}, {"id": first, "error": error}]).encode()
+    def body(*asked: int) -> bytes:
+        refused = {"id": asked[0], "error": {"code": 1, "message": "a\0b"}}
+        late = [{"id": identity, "result": "late"} for identity in asked[1:]]
+        return json.dumps([*late, refused] if late else refused).encode()
 
     with _says(status, body) as url:
         first, second = transport.batch(url, [("eth_chainId", []), ("eth_blockNumber", [])])

@@ -4,7 +4,7 @@ import json
 import sys
 import threading
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -21,7 +21,7 @@ class Drop(Exception):
 
 
 class HttpStatus(Exception):
-    """Reply with a bare HTTP status."""
+    """Reply with a bare HTTP status, and headers if there are any."""
 
 
 class Garbage(Exception):
@@ -92,11 +92,11 @@ def drop_request(request: Request, forward: Forward) -> Answer:
     raise Drop
 
 
-def status(code: int) -> Fault:
-    """A bare HTTP status."""
+def status(code: int, **headers: str) -> Fault:
+    """A bare HTTP status; `Retry_After="5"` becomes a header."""
 
     def fault(request: Request, forward: Forward) -> Answer:
-        raise HttpStatus(code)
+        raise HttpStatus(code, headers)
 
     return fault
 
@@ -115,11 +115,12 @@ def result(value: Any) -> Fault:
     return fault
 
 
-def error(message: str, code: int = -32000) -> Fault:
+def error(message: str, code: int = -32000, data: Any = None) -> Fault:
     """A JSON-RPC error instead of the answer."""
+    told = {"code": code, "message": message} | ({} if data is None else {"data": data})
 
     def fault(request: Request, forward: Forward) -> Answer:
-        return {"jsonrpc": "2.0", "id": request["id"], "error": {"code": code, "message": message}}
+        return {"jsonrpc": "2.0", "id": request["id"], "error": told}
 
     return fault
 
@@ -177,15 +178,17 @@ def _handler(proxy: RpcProxy) -> type[BaseHTTPRequestHandler]:
                 self.close_connection = True
                 return
             except HttpStatus as refused:
-                self._reply(refused.args[0], b"")
+                self._reply(refused.args[0], b"", refused.args[1])
                 return
             except Garbage:
                 self._reply(200, b"<html>")
                 return
             self._reply(200, json.dumps(reply).encode())
 
-        def _reply(self, code: int, body: bytes) -> None:
+        def _reply(self, code: int, body: bytes, headers: Mapping[str, str] | None = None) -> None:
             self.send_response(code)
+            for name, value in (headers or {}).items():
+                self.send_header(name.replace("_", "-"), value)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()

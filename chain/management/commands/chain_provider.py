@@ -52,6 +52,7 @@ def _line(row: Provider) -> str:
         f"final {row.final_number}",
         *(["lags"] if row.lagging else []),
         *([f"rests until {row.rests_until:%H:%M:%S}"] if row.rests_until else []),
+        *([f"left alone until {row.limited_until:%H:%M:%S}"] if row.limited_until else []),
         *([f"demoted: {row.demoted_reason}"] if row.demoted_reason else []),
     ]
     return f"{row.pk} {row}: " + ", ".join(facts)

@@ -6,6 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from chain.models import Network
+from chain.rpc.errors import RpcError
 from chain.services.networks import UnfitNode, verify
 
 
@@ -25,5 +26,5 @@ class Command(BaseCommand):
             try:
                 for line in verify(network):
                     self.stdout.write(f"{network.slug}: {line}")
-            except UnfitNode as error:
+            except (RpcError, UnfitNode) as error:
                 raise CommandError(f"{network.slug}: {error}") from error
