@@ -28,7 +28,7 @@ waiting = { while sleep 3; do printf .; done & } 2> /dev/null; dots=$$!; trap 'k
 
 say = { echo "holdfast: $(1)" >&2; exit 1; }
 
-.PHONY: help setup demo demo-check demo-stop demo-reset test check chaos chaos-rules-off soak explain hosts bench attack \
+.PHONY: help setup demo demo-check demo-stop demo-reset test check chaos chaos-rules-off soak explain hosts bench attack nodes \
 	gas contracts contracts-long contracts-exit contracts-prove contracts-mutate schema css messages clean chromium
 
 help: ## this list
@@ -74,6 +74,9 @@ explain: setup ## the plans of all hot queries on ROWS=1000000 chain events; wri
 
 hosts: setup ## two hosts, one of them cut off in the middle; needs root; writes docs/results/hosts.md
 	@$(PY) -m tests.hosts $(ARGS)
+
+nodes: setup tests/nodes/node_modules/.installed ## the engine and a whole life on hardhat's node beside anvil; writes docs/results/nodes.md
+	@$(STACK) exec --scratch --services pg,redis -- python -m tests.nodes $(ARGS)
 
 gas: setup ## measure what each action costs on chain, compare, write contracts/gas.json
 	@$(PY) -m contracts.gas $(ARGS)
@@ -156,6 +159,12 @@ node_modules/.installed: package.json package-lock.json
 		|| $(call say,The npm packages could not be installed (npm says why above); check the network and run make setup again.)
 	@ls node_modules/@foundry-rs/anvil-*/bin/anvil > /dev/null 2>&1 \
 		|| $(call say,npm left out anvil: its download broke or it has no build for this platform; run make setup again.)
+	@touch $@
+
+tests/nodes/node_modules/.installed: tests/nodes/package.json tests/nodes/package-lock.json
+	@echo "Installing hardhat ..."
+	@cd tests/nodes && npm install --no-save --silent --loglevel=error --no-update-notifier \
+		|| $(call say,hardhat could not be installed (npm says why above); check the network and run make nodes again.)
 	@touch $@
 
 chromium:
