@@ -6,6 +6,7 @@ from django import forms
 from django.http import HttpRequest
 
 from accounts.models import User
+from core.text import check_short
 
 NAME_HELP = "The other side of a deal sees this name."
 
@@ -16,6 +17,7 @@ class SignupForm(forms.Form):
     display_name = forms.CharField(
         label="Your name or your firm’s",
         max_length=80,
+        validators=[check_short],
         help_text=NAME_HELP,
         widget=forms.TextInput(attrs={"autocomplete": "name"}),
     )
@@ -35,3 +37,9 @@ class ProfileForm(forms.ModelForm):  # type: ignore[type-arg]
         fields: ClassVar = ["display_name"]
         labels: ClassVar = {"display_name": "Your name or your firm’s"}
         help_texts: ClassVar = {"display_name": NAME_HELP}
+
+    def clean_display_name(self) -> str:
+        """The other side reads it: nothing in it hides or reverses."""
+        name: str = self.cleaned_data["display_name"]
+        check_short(name)
+        return name

@@ -14,6 +14,7 @@ from django.core.files.uploadedfile import UploadedFile
 from core import clock
 from core.errors import FieldError, Invalid
 from core.models import StoredFile
+from core.text import short_fault
 
 # Told by their first bytes. What a browser would run (HTML, SVG, scripts) is never among them.
 ALLOWED = {
@@ -40,10 +41,15 @@ class Saved:
 
 
 def save(upload: "UploadedFile[bytes]", *, pointer: str = "/file") -> Saved:
-    """Store an upload once by its SHA-256. Raises `Invalid` for empty, too large or unknown content."""
+    """Store an upload once by its SHA-256. Raises `Invalid` for empty, too large or unknown content, and
+    for a name that does not show what it says."""
     content = upload.read(settings.UPLOAD_LIMIT_BYTES + 1)
     _check_size(len(content), pointer)
-    return Saved(save_bytes(content, sniff(content, pointer)), name_of(upload))
+    name = name_of(upload)
+    if short_fault(name):
+        message = "The name of this file holds characters that hide or turn it. Rename the file."
+        raise Invalid("file_name", message, [FieldError(pointer, "file_name", message)])
+    return Saved(save_bytes(content, sniff(content, pointer)), name)
 
 
 def name_of(upload: "UploadedFile[bytes]") -> str:

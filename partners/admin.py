@@ -21,6 +21,7 @@ from accounts.staffstepup import NAME, StepUpChange, StepUpDialog, StepUpModelFo
 from core.actors import Actor
 from core.console import row_at
 from core.errors import DomainError
+from core.text import check_short
 from partners.models import ApiKey, Partner, Scope
 from partners.services import accounts, keys
 
@@ -41,11 +42,21 @@ class NeverDeleted(ModelAdmin):
         return False
 
 
+class PartnerForm(StepUpModelForm):
+    """A partner's name is read by its customers."""
+
+    def clean_name(self) -> str:
+        """Raises `ValidationError` for a name that hides or reverses what stands around it."""
+        name: str = self.cleaned_data["name"]
+        check_short(name)
+        return name
+
+
 @admin.register(Partner)
 class PartnerAdmin(StepUpChange, NeverDeleted):
     """Partners; switching one off refuses all its keys."""
 
-    form = StepUpModelForm
+    form = PartnerForm
 
     list_display = ("name", "owner", "enabled", "created")
     search_fields = ("name", "id", "owner__email")

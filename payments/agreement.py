@@ -14,6 +14,7 @@ from contracts.terms import ARBITRATION_BOUNDS, BPS, MAX_FEE_BPS
 from core import clock
 from core.errors import FieldError, Invalid
 from core.money import Amount, UnitMismatch
+from core.text import long_fault, short_fault
 
 RULES_VERSION = 1
 MAX_MILESTONES = 20
@@ -138,7 +139,10 @@ def _text_errors(agreement: Agreement) -> list[FieldError]:
     if not 10 <= len(agreement.description.strip()) <= 20_000:
         message = "Describe what is delivered, in 10 to 20,000 characters."
         errors.append(FieldError("/description", "length", message))
-    return errors
+    faults = {"/title": short_fault(agreement.title), "/description": long_fault(agreement.description)}
+    for place, milestone in enumerate(agreement.milestones):
+        faults[f"/milestones/{place}/title"] = short_fault(milestone.title)
+    return errors + [FieldError(where, "characters", fault) for where, fault in faults.items() if fault]
 
 
 def _milestone_errors(agreement: Agreement, minimum: int) -> list[FieldError]:

@@ -62,3 +62,20 @@ def throw_switch(name: str) -> None:
     """Wait for everybody who keeps this switch, and keep others waiting until the transaction ends."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 13))", [name])
+
+
+def keep_addresses(addresses: Iterable[str]) -> None:
+    """Until the end of this transaction nobody makes one of these addresses a deposit address. Any number of
+    deals may keep one address."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_advisory_xact_lock_shared(hashtextextended(one, 17)) FROM unnest(%s) one",
+            [sorted(addresses)],
+        )
+
+
+def take_address(address: str) -> None:
+    """Wait for everybody who keeps this address for a party, and keep others waiting until the transaction
+    ends; it becomes a deposit address."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 17))", [address])

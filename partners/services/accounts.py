@@ -5,12 +5,14 @@ from django.db import transaction
 from accounts.models import User
 from core import audit, clock
 from core.actors import Actor
+from core.text import require_short
 from partners.models import Partner
 
 
 @transaction.atomic
 def create_partner(*, name: str, owner: User, actor: Actor) -> Partner:
-    """A new marketplace; `owner` is the person who answers for it."""
+    """A new marketplace; `owner` is the person who answers for it. Raises `Invalid` for a name that hides."""
+    require_short(name, pointer="/name")
     partner = Partner.objects.create(name=name, owner=owner, created=clock.now())
     audit.write("partner.created", subject_id=partner.pk, actor_id=actor.id, actor_label=actor.label)
     return partner
@@ -18,7 +20,8 @@ def create_partner(*, name: str, owner: User, actor: Actor) -> Partner:
 
 @transaction.atomic
 def rename(partner: Partner, *, name: str, actor: Actor) -> None:
-    """Change how the partner is called on pages."""
+    """Change how the partner is called on pages. Raises `Invalid` for a name that hides."""
+    require_short(name, pointer="/name")
     if Partner.objects.filter(pk=partner.pk).exclude(name=name).update(name=name):
         data = {"name": name}
         audit.write(

@@ -8,7 +8,9 @@ from rest_framework import serializers
 
 from chain.models import Token
 from core import money
+from core.addresses import LONGEST
 from core.errors import FieldError, Invalid
+from core.text import check_short
 from payments.agreement import MAX_MILESTONES, Agreement, Milestone
 from payments.models import Role
 from payments.services.deals import default_clocks
@@ -59,11 +61,14 @@ class PartyInput(Strict):
     """One side: the person who is invited, and where their money goes if you know it."""
 
     email = serializers.EmailField(max_length=254)
+    # Longer than an address, so that what else was sent can be called by its name.
     address = serializers.CharField(
-        max_length=42,
+        max_length=LONGEST,
         required=False,
         default="",
-        help_text="The buyer's refund address or the seller's payout address. Left out: the person gives it.",
+        help_text="The buyer's refund address or the seller's payout address: 0x and 40 hexadecimal digits, "
+        "with its checksum or in one case, of a wallet whose keys that person holds. Left out: the person "
+        "gives it.",
     )
 
 
@@ -101,7 +106,11 @@ class DealInput(Strict):
     pay_seconds = serializers.IntegerField(required=False, help_text="Time to pay; default 24 hours.")
     inspect_seconds = serializers.IntegerField(required=False, help_text="Time to inspect; default 7 days.")
     external_reference = serializers.CharField(
-        max_length=120, default="", allow_blank=True, help_text="Your own id of this deal; used once."
+        validators=[check_short],
+        max_length=120,
+        default="",
+        allow_blank=True,
+        help_text="Your own id of this deal; used once.",
     )
     metadata = MetadataField(required=False, default=dict)
 

@@ -11,6 +11,7 @@ from core.fields import AddressField, BaseUnitsField, HashField, PrefixedIdField
 from core.models import StoredFile
 from core.money import Money
 from core.states import append_only, never_deleted, state_guards
+from core.text import isolated
 from partners.models import Partner
 from payments.states import DEAL, DealState
 
@@ -142,6 +143,7 @@ class Party(models.Model):
         indexes: ClassVar = [
             models.Index(fields=["user", "deal"], name="parties_of_user"),
             models.Index(fields=["email"], condition=~models.Q(email=""), name="parties_by_email"),
+            models.Index(fields=["address"], condition=~models.Q(address=""), name="parties_by_address"),
         ]
         triggers: ClassVar = never_deleted()
 
@@ -149,9 +151,14 @@ class Party(models.Model):
         return f"{self.role} of {self.deal_id}"
 
     @property
-    def name(self) -> str:
-        """How pages call this side."""
+    def plain_name(self) -> str:
+        """How this side is called where nothing stands around it: in records, in a file."""
         return self.user.name if self.user else (self.email.partition("@")[0] or self.get_role_display())
+
+    @property
+    def name(self) -> str:
+        """How pages call this side, inside sentences too."""
+        return isolated(self.plain_name)
 
 
 class DealFile(models.Model):

@@ -124,7 +124,7 @@ def answer(request: HttpRequest, visit: Visit) -> HttpResponse:
 @transaction.atomic
 def _accept(visit: Visit, form: AnswerForm, version_hash: str, expected: str) -> None:
     data = form.cleaned_data
-    if data["address"] != visit.me.address:
+    if data["address"].strip() != visit.me.address:
         deals.set_address(deal_id=visit.deal.pk, party=visit.me, address=data["address"])
     deals.accept(
         deal_id=visit.deal.pk,

@@ -16,6 +16,7 @@ from payments.models import Deal, Party, Role
 from payments.pages import rules
 from payments.pages.access import Visit, for_party
 from payments.pages.forms import (
+    CounterForm,
     DealForm,
     MilestoneForms,
     TermsForm,
@@ -77,7 +78,7 @@ def preview(request: HttpRequest, visit: Visit) -> HttpResponse:
         sent = clicked(
             request,
             lambda: deals.propose(deal_id=visit.deal.pk, party=visit.me, expected=seen.posted(request)),
-            "Sent. The terms are sealed; the other side has to answer now.",
+            _sealed(visit.other),
         )
         return redirect("deals:detail" if sent else "deals:preview", visit.deal.pk)
     agreement = from_json(visit.deal.draft)
@@ -93,6 +94,13 @@ def preview(request: HttpRequest, visit: Visit) -> HttpResponse:
     return render(request, "deals/preview.html", shown)
 
 
+def _sealed(other: Party) -> str:
+    """What has happened, and what nobody does for the author: no e-mail carries an invitation."""
+    if other.user_id is not None:
+        return f"Sealed. {other.name} sees the terms on the page of this deal and has to answer."
+    return "Sealed. Now send the other side the link below: no e-mail is sent by itself."
+
+
 @for_party
 def counter(request: HttpRequest, visit: Visit) -> HttpResponse:
     """Answer a proposal with other terms."""
@@ -101,19 +109,26 @@ def counter(request: HttpRequest, visit: Visit) -> HttpResponse:
     before = from_json(deals.current_version(visit.deal).terms)
     values, row_values = initial_of(before, visit.deal.token)
     written = kept.again(request)
-    form = TermsForm(request.POST or None, initial=values | written)
-    form.fields["token"].disabled = True
+    mine = {"address": visit.me.address}
+    form = CounterForm(request.POST or None, initial=values | mine | written, role=visit.role)
     rows = MilestoneForms(_with_extra_row(request), prefix="m", initial=_rows_of(written) or row_values)
     if request.method == "POST" and _readable(request, form, rows):
         try:
             agreement = agreement_of(form, rows, before=before)
             deals.counter(
-                deal_id=visit.deal.pk, party=visit.me, agreement=agreement, expected=seen.posted(request)
+                deal_id=visit.deal.pk,
+                party=visit.me,
+                agreement=agreement,
+                address=form.cleaned_data["address"],
+                expected=seen.posted(request),
             )
         except DomainError as refused:
             _show(form, rows, refused)
         else:
-            messages.success(request, "Sent. The other side has to answer your terms now.")
+            messages.success(
+                request,
+                "Proposed. The other side sees your terms on the page of this deal and has to answer.",
+            )
             return redirect("deals:detail", visit.deal.pk)
     shown = {
         "form": form,
@@ -133,7 +148,7 @@ def problems(deal: Deal, me: Party, agreement: Agreement) -> list[str]:
     except DomainError as refused:
         found += [error.message for error in refused.errors]
     try:
-        addresses.check_party_address(deal, me.address)
+        addresses.read(deal.network, me.address)
     except DomainError as refused:
         found.append(refused.message)
     return list(dict.fromkeys(found))
@@ -204,7 +219,7 @@ def _onwards(request: HttpRequest, deal: Deal, form: DealForm, rows: Any) -> Htt
         return redirect("deals:edit", deal.pk)
     try:
         check(from_json(deal.draft), minimum=deal.token.min_amount)
-        addresses.check_party_address(deal, form.cleaned_data["own_address"])
+        addresses.read(deal.network, form.cleaned_data["own_address"])
     except DomainError as refused:
         _show(form, rows, refused)
         # The draft exists now, with its files: what is typed next belongs to it.

@@ -13,12 +13,13 @@ from django.utils.safestring import SafeString
 from chain.models import Token
 from core import clock, money
 from core import files as stored_files
+from core.addresses import LONGEST
 from core.errors import FieldError, Invalid
 from core.files import Saved
+from core.text import check_long, check_short
 from payments.agreement import MAX_MILESTONES, Agreement, Milestone
 from payments.models import Role
 from payments.pages.rules import length
-from payments.services import addresses
 from payments.services.deals import default_clocks
 
 _INSPECT = (60, 3600, 86_400, 3 * 86_400, 5 * 86_400, 7 * 86_400, 10 * 86_400, 14 * 86_400)
@@ -97,28 +98,22 @@ def _lengths(seconds: Iterable[int], bound: str) -> list[tuple[str, str]]:
 
 
 class AddressField(forms.CharField):
-    """An EVM address as a person pastes it, checked with its checksum."""
+    """Where a side's money goes, as a person pastes it; the service reads it and knows what is refused."""
 
     def __init__(self, **kwargs: Any) -> None:
         attrs = {"autocomplete": "off", "spellcheck": "false", "placeholder": "0x"}
-        super().__init__(max_length=60, widget=forms.TextInput(attrs=attrs), **kwargs)
-
-    def clean(self, value: Any) -> str:
-        text: str = super().clean(value)
-        try:
-            return addresses.normal(text) if text else ""
-        except Invalid as refused:
-            raise forms.ValidationError(refused.message, code=refused.code) from None
+        super().__init__(max_length=LONGEST, widget=forms.TextInput(attrs=attrs), **kwargs)
 
 
 class TermsForm(forms.Form):
     """The words of a deal. Only what cannot be read is refused here; the rules are the service's."""
 
-    title = forms.CharField(label="Title", required=False, max_length=120)
+    title = forms.CharField(label="Title", required=False, max_length=120, validators=[check_short])
     description = forms.CharField(
         label="What is delivered, and when is it done?",
         required=False,
         max_length=20_000,
+        validators=[check_long],
         help_text="Markdown works. An arbitrator would read exactly this, so name what can be checked.",
         widget=forms.Textarea(attrs={"rows": 6}),
     )
@@ -190,10 +185,37 @@ class DealForm(TermsForm):
     field_order = ("role", "title", "description", "files")
 
 
+def address_label(role: Role) -> str:
+    """What the address of this side is for, in two words."""
+    return "Your payout address" if role is Role.SELLER else "Your refund address"
+
+
+def address_help(role: Role) -> str:
+    """What goes to the address of this side, and what to mind."""
+    what = (
+        "The seller’s part is paid there." if role is Role.SELLER else "Whatever goes back to you goes there."
+    )
+    return (
+        f"{what} It becomes part of the contract and cannot change later: use a wallet whose keys you hold."
+    )
+
+
+class CounterForm(TermsForm):
+    """Other terms, and where my money goes: whoever answers a proposal has given no address before."""
+
+    address = AddressField()
+
+    def __init__(self, *args: Any, role: Role, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["token"].disabled = True
+        self.fields["address"].label = address_label(role)
+        self.fields["address"].help_text = address_help(role)
+
+
 class MilestoneForm(forms.Form):
     """One milestone; a deal without milestones has exactly one, without a title of its own."""
 
-    title = forms.CharField(label="Milestone", required=False, max_length=120)
+    title = forms.CharField(label="Milestone", required=False, max_length=120, validators=[check_short])
     amount = forms.CharField(
         label="Amount",
         required=False,
@@ -301,10 +323,7 @@ class AnswerForm(forms.Form):
         self, data: Mapping[str, Any] | None = None, *, role: Role, partner: bool, **kw: Any
     ) -> None:
         super().__init__(data, **kw)
-        is_seller = role is Role.SELLER
-        self.fields["address"].label = "Your payout address" if is_seller else "Your refund address"
-        self.fields["address"].help_text = (
-            "The seller’s part is paid there. " if is_seller else "Whatever goes back to you goes there. "
-        ) + "It becomes part of the contract and cannot change later: use a wallet whose keys you hold."
+        self.fields["address"].label = address_label(role)
+        self.fields["address"].help_text = address_help(role)
         if not partner:
             del self.fields["delegate"]

@@ -97,8 +97,8 @@ def of(visit: Visit, escrow: Escrow) -> Receipt:
     return Receipt(
         escrow=escrow,
         title=visit.deal.title,
-        buyer=visit.buyer.name,
-        seller=visit.seller.name,
+        buyer=visit.buyer.plain_name,
+        seller=visit.seller.plain_name,
         outcome=words.ESCROW[escrow.state][0],
         terms_hash=version.hash if version else "",
         movements=listed,

@@ -19,7 +19,7 @@ from partners.models import Partner
 from payments.agreement import Agreement, check, from_json
 from payments.locks import lock_deal
 from payments.models import Deal, DealFile, DealVersion, Party, PayoutLeg, Role
-from payments.services import addresses, controls, escrows, events, guarding
+from payments.services import addresses, controls, escrows, events, guarding, people
 from payments.services.seen import of_deal
 from payments.states import CLOSED, TERMINAL, DealState, EscrowState, LegState
 
@@ -40,8 +40,14 @@ def create_draft(
     own_address: str = "",
     counterparty_email: str = "",
 ) -> Deal:
-    """A draft that only its author sees. Nothing is checked beyond network and token until proposed."""
+    """A draft that only its author sees: it may be unfinished until it is proposed.
+
+    Raises `Invalid` for a network or token that is not offered, an address at which nobody may be paid, and
+    one's own e-mail as the other side.
+    """
     network, token = _listed(agreement)
+    own_address = own_address and addresses.read(network, own_address)
+    counterparty_email = people.other_side(user, counterparty_email)
     deal = Deal.objects.create(
         title=agreement.title[:120],
         network=network,
@@ -67,8 +73,8 @@ def update_draft(
     counterparty_email: str | None = None,
     expected: str | None = None,
 ) -> Deal:
-    """Save what the author has written so far. Raises `Conflict` once the deal is proposed, or where the
-    draft is not what the caller saw (`expected`, here as below: `seen.of_deal`)."""
+    """Save what the author has written so far. Raises as `create_draft`; `Conflict` once it is proposed, or
+    where the draft is not what the caller saw (`expected`, here as below: `seen.of_deal`)."""
     deal = _locked_for(deal_id, party, expected)
     _expect(deal, DealState.DRAFT)
     deal.network, deal.token = _listed(agreement)
@@ -76,9 +82,11 @@ def update_draft(
     deal.livemode = not deal.network.is_local
     deal.save(update_fields=["network", "token", "title", "draft", "livemode"])
     if own_address is not None:
+        own_address = own_address and addresses.read(deal.network, own_address)
         deal.parties.filter(role=party.role).update(address=own_address)
     if counterparty_email is not None:
-        deal.parties.exclude(role=party.role).update(email=counterparty_email.lower())
+        email = people.other_side(party.user, counterparty_email)
+        deal.parties.exclude(role=party.role).update(email=email)
     return deal
 
 
@@ -100,8 +108,9 @@ def propose(*, deal_id: str, party: Party, expected: str | None = None) -> Deal:
     _expect(deal, DealState.DRAFT)
     controls.check_intake(deal.network)
     party = deal.parties.select_for_update().get(pk=party.pk)
-    addresses.check_party_address(deal, party.address)
+    addresses.read(deal.network, party.address)
     guarding.check_address(party)
+    people.other_side(party.user, deal.parties.exclude(pk=party.pk).get().email)
     agreement = _with_files(from_json(deal.draft), deal)
     _seal(deal, agreement, by=party.role)
     _move(deal, DealState.PROPOSED, actor=_actor(party))
@@ -132,6 +141,8 @@ def open_for_partner(
     _check_mode(network, livemode)
     _check_reference(partner, external_reference, livemode)
     controls.check_intake(network)
+    buyer_email, seller_email = people.two(buyer_email, seller_email)
+    buyer_address, seller_address = _addresses_given(network, buyer_address, seller_address)
     deal = Deal.objects.create(
         title=agreement.title[:120],
         network=network,
@@ -147,8 +158,6 @@ def open_for_partner(
         (Role.BUYER, buyer_email, buyer_address),
         (Role.SELLER, seller_email, seller_address),
     ):
-        if address:
-            addresses.check_party_address(deal, address)
         _add_party(deal, role, email=email, address=address)
     actor = Actor("partner", partner.pk, partner.name)
     transitions.record(deal, source="", target=deal.state, actor=actor)
@@ -160,19 +169,29 @@ def open_for_partner(
 
 
 @transaction.atomic
-def counter(*, deal_id: str, party: Party, agreement: Agreement, expected: str | None = None) -> Deal:
-    """Answer with other terms: a new version, accepted by its author; the turn goes to the other side."""
+def counter(
+    *,
+    deal_id: str,
+    party: Party,
+    agreement: Agreement,
+    address: str | None = None,
+    expected: str | None = None,
+) -> Deal:
+    """Answer with other terms: a new version, accepted by its author; the turn goes to the other side.
+
+    `address` is where the author's money goes, if it was not given before or shall be another.
+    """
     deal = _locked_for(deal_id, party, expected)
     _expect(deal, DealState.PROPOSED)
     _check_turn(deal, party)
     controls.check_intake(deal.network)
     party = deal.parties.select_for_update().get(pk=party.pk)
-    addresses.check_party_address(deal, party.address)
-    guarding.check_address(party)
     if (agreement.network, agreement.token) != (deal.network.slug, deal.token.address):
         raise Invalid("network_fixed", "A counter-proposal keeps the network and token.")
     deal.parties.update(accepted_hash="", accepted_at=None, delegated=False)
     party.refresh_from_db()
+    _give_address(deal, party, party.address if address is None else address)
+    guarding.check_address(party)
     _seal(deal, _with_files(agreement, deal), by=party.role)
     _accept_as(deal, party)
     _ask(deal, Role(party.role).other)
@@ -186,13 +205,8 @@ def set_address(*, deal_id: str, party: Party, address: str) -> Party:
     deal = _locked_for(deal_id, party)
     if deal.state not in (DealState.DRAFT, DealState.PROPOSED) or party.accepted_hash:
         raise Conflict("address_fixed", "The address is part of the agreed terms and cannot change any more.")
-    addresses.check_party_address(deal, address)
     party = deal.parties.select_for_update().get(pk=party.pk)
-    another = party.address not in ("", address)
-    party.address = address
-    if another:
-        guarding.check_address(party, changed=True)
-    party.save(update_fields=["address"])
+    _give_address(deal, party, address)
     return party
 
 
@@ -213,7 +227,7 @@ def accept(
         raise Conflict("version_changed", "The terms changed meanwhile. Read them again before you accept.")
     party = deal.parties.select_for_update().get(pk=party.pk)
     _check_turn(deal, party)
-    addresses.check_party_address(deal, party.address)
+    addresses.read(deal.network, party.address)
     guarding.check_address(party)
     check(from_json(version.terms), minimum=deal.token.min_amount)
     party.delegated = delegate and deal.partner_id is not None
@@ -270,8 +284,8 @@ def join(*, invite_token: str, user: User, expected: str | None = None) -> Party
         raise Forbidden(
             "own_invitation", "You are the other side of this deal. Send the link to your counterparty."
         )
-    if party.email and party.email.lower() != user.email.lower():
-        raise Forbidden("other_invitee", f"This invitation was sent to another address than {user.email}.")
+    if party.email and not people.is_of(user, party.email):
+        raise Forbidden("other_invitee", f"This invitation is for another e-mail address than {user.email}.")
     party.user = user
     party.email = user.email
     party.save(update_fields=["user", "email"])
@@ -342,8 +356,7 @@ def default_clocks() -> Clocks:
 
 
 def _agree(deal: Deal, version: DealVersion, actor: Actor) -> None:
-    buyer, seller = deal.parties.order_by("role")
-    addresses.check_distinct(deal, buyer.address, seller.address)
+    addresses.bind(deal)
     deal.agreed_version = version
     deal.agreed_at = clock.now()
     deal.turn = ""
@@ -400,12 +413,32 @@ def _with_files(agreement: Agreement, deal: Deal) -> Agreement:
     return replace(agreement, files=tuple(FileRef(name=name, sha256=sha) for name, sha in files))
 
 
+def _give_address(deal: Deal, party: Party, address: str) -> None:
+    """The locked party's money goes there."""
+    found = addresses.read(deal.network, address)
+    addresses.check_other_side(deal, party.role, found)
+    another = party.address not in ("", found)
+    party.address = found
+    if another:
+        guarding.check_address(party, changed=True)
+    party.save(update_fields=["address"])
+
+
+def _addresses_given(network: Network, buyer: str, seller: str) -> tuple[str, str]:
+    """What a partner gave for the two sides; empty where the person gives it."""
+    buyer = buyer and addresses.read(network, buyer, pointer="/buyer/address", bare=True)
+    seller = seller and addresses.read(network, seller, pointer="/seller/address", bare=True)
+    if buyer and buyer == seller:
+        raise addresses.equal("/seller/address")
+    return buyer, seller
+
+
 def _add_party(deal: Deal, role: Role, *, email: str, address: str = "", user: User | None = None) -> Party:
     return Party.objects.create(
         deal=deal,
         role=role,
         user=user,
-        email=email.lower(),
+        email=people.normal(email),
         address=address,
         invite_token=secrets.token_urlsafe(32),
     )
@@ -452,7 +485,7 @@ def _expect(deal: Deal, state: str) -> None:
 
 
 def _actor(party: Party) -> Actor:
-    return Actor("person", party.user_id or party.pk, party.name)
+    return Actor("person", party.user_id or party.pk, party.plain_name)
 
 
 def _move(deal: Deal, target: str, *, actor: Actor, why: str = "") -> None:

@@ -16,7 +16,7 @@ from payments.books import balances
 from payments.locks import lock_escrow
 from payments.models import Deal, Escrow
 from payments.paid import Paid
-from payments.services import chain_terms, clocks, controls, events, late
+from payments.services import addresses, chain_terms, clocks, controls, events, late
 from payments.services.moves import move
 from payments.services.seen import of_escrow
 from payments.states import EscrowState
@@ -49,7 +49,8 @@ def plan(deal: Deal, agreement: Agreement) -> list[Escrow]:
 def open_escrow(*, escrow_id: str, acting: Actor, expected: str | None = None) -> Escrow:
     """Compute the absolute deadlines, hash the terms, derive the deposit address and watch it.
 
-    Raises `Conflict` unless planned, `Held` while intake is stopped.
+    Raises `Conflict` unless planned, `Held` while intake is stopped, `Invalid` if a side's address has become
+    one that nobody may be paid at.
     """
     escrow = lock_escrow(escrow_id)
     seen.check(expected, of_escrow, escrow)
@@ -60,7 +61,9 @@ def open_escrow(*, escrow_id: str, acting: Actor, expected: str | None = None) -
     if version is None:
         raise Conflict("deal_not_agreed", "The deal is not agreed yet.")
     now = clock.now()
+    addresses.bind(escrow.deal)
     chain_terms.write(escrow, escrow.deal, from_json(version.terms), now)
+    addresses.check_derived(escrow.vault_address)
     escrow.remainder = escrow.amount
     escrow.opened_at = now
     fields = (

@@ -11,7 +11,7 @@ from django.urls import reverse
 
 from core import clock, deadlines
 from disputes.models import Dispute, Evidence, EvidenceFile
-from disputes.services import evidence, rulings
+from disputes.services import rulings
 from payments.models import Escrow
 from tests.browser import Browser
 from tests.disputes import cast as stage
@@ -35,13 +35,10 @@ def _text(response: Any) -> str:
 
 
 def _with_file(dispute: Dispute, people: Cast) -> EvidenceFile:
-    from core import files
-
-    saved = files.save(SimpleUploadedFile("contract.txt", b"ten pages were agreed"))
-    item = evidence.add_evidence(
-        dispute_id=dispute.pk, role="buyer", text="See this.", files=[saved], acting=stage.actor(people.buyer)
-    )
-    return item.files.get()
+    upload = SimpleUploadedFile("contract.txt", b"ten pages were agreed")
+    data = {"text": "See this.", "files": [upload]}
+    assert _client(people.buyer).post(_url("evidence", dispute.escrow), data).status_code == 302
+    return EvidenceFile.objects.get()
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -132,9 +129,8 @@ def test_a_flood_of_files_is_refused_before_any_is_kept(people: Cast, opened: Di
 def test_both_sides_see_every_item_with_hash_author_and_late_mark(
     people: Cast, under_review: Dispute
 ) -> None:
-    item = evidence.add_evidence(
-        dispute_id=under_review.pk, role="seller", text="Too late?", acting=stage.actor(people.seller)
-    )
+    _client(people.seller).post(_url("evidence", under_review.escrow), {"text": "Too late?"})
+    item = under_review.evidence.get(text="Too late?")
     for user in (people.buyer, people.seller):
         page = _client(user).get(_url("room", under_review.escrow)).content.decode()
         assert item.hash in page
@@ -143,12 +139,8 @@ def test_both_sides_see_every_item_with_hash_author_and_late_mark(
 
 
 def test_markup_in_evidence_is_shown_not_run(people: Cast, opened: Dispute) -> None:
-    evidence.add_evidence(
-        dispute_id=opened.pk,
-        role="buyer",
-        text="<script>alert(1)</script> [x](javascript:alert(1))",
-        acting=stage.actor(people.buyer),
-    )
+    evil = {"text": "<script>alert(1)</script> [x](javascript:alert(1))"}
+    _client(people.buyer).post(_url("evidence", opened.escrow), evil)
     page = _client(people.seller).get(_url("room", opened.escrow)).content.decode()
     assert "<script>alert" not in page
     assert 'href="javascript' not in page

@@ -32,11 +32,16 @@ def typed(desk: Desk) -> dict[str, str]:
     }
 
 
+def join(desk: Desk, clients: Clients, deal: Deal) -> None:
+    """The invited buyer takes the seat, as the link leads them."""
+    clients.buyer.post(f"/deals/invitations/{desk.party(deal, 'buyer').invite_token}/join/")
+
+
 def test_a_deal_is_previewed_and_sent(desk: Desk, clients: Clients, typed: dict[str, str]) -> None:
     page = clients.buyer.post("/deals/new/", typed | {"action": "preview"}, follow=True)
     text = page.content.decode()
     assert "1,250.50" in text
-    assert "This is what seller will see" in text
+    assert "This is what <bdi>seller</bdi> will see" in text
     deal = Deal.objects.get()
     clients.buyer.post(f"/deals/{deal.pk}/preview/")
     deal.refresh_from_db()
@@ -84,6 +89,12 @@ def test_a_second_preview_does_not_make_a_second_draft(clients: Clients, typed: 
             "0x52908400098527886E0F7030069857D2E4169Ee7",
             "One character of this address is wrong",
         ),
+        ("own_address", "someone.eth", "That is a name, not an address"),
+        ("own_address", "eth:" + BUYER_ADDRESS, "This was copied as an address on Ethereum"),
+        ("counterparty_email", " Buyer@Example.org ", "This is your own e-mail address"),
+        ("title", "A \u202esac", "characters that turn the direction"),
+        ("title", "\u200b\u200b\u200b", "characters that cannot be seen"),
+        ("m-0-title", "Part\u200b1", "characters that cannot be seen"),
     ],
 )
 def test_what_cannot_be_read_is_refused_in_a_sentence(
@@ -92,6 +103,13 @@ def test_what_cannot_be_read_is_refused_in_a_sentence(
     page = clients.buyer.post("/deals/new/", typed | {field: value, "action": "preview"})
     assert sentence in page.content.decode()
     assert not Deal.objects.exists()
+
+
+def test_an_address_is_taken_as_it_was_pasted(clients: Clients, typed: dict[str, str]) -> None:
+    groups = " ".join(BUYER_ADDRESS[place : place + 4] for place in range(0, 42, 4))
+    clients.buyer.post("/deals/new/", typed | {"own_address": f"\u200b{groups}\n", "action": "draft"})
+    deal = Deal.objects.get()
+    assert deal.parties.get(role="buyer").address.lower() == BUYER_ADDRESS.lower()
 
 
 def test_a_milestone_is_added_without_scripts(clients: Clients, typed: dict[str, str]) -> None:
@@ -118,43 +136,44 @@ def test_markdown_of_a_stranger_is_never_script(desk: Desk, clients: Clients, ty
     assert "evil.example/p.png" not in text or "<img" not in text
 
 
-def test_a_counter_proposal_shows_what_changed_and_turns_the_turn(
-    desk: Desk, clients: Clients, typed: dict[str, str], cast
+def test_whoever_was_invited_proposes_other_terms_on_pages_alone(
+    desk: Desk, clients: Clients, typed: dict[str, str]
 ) -> None:
-    from payments.services import deals
-
     deal = desk.proposed()
-    party = deals.join(invite_token=desk.party(deal, "buyer").invite_token, user=cast.buyer)
-    deals.set_address(deal_id=deal.pk, party=party, address=BUYER_ADDRESS)
+    join(desk, clients, deal)
     page = clients.buyer.get(f"/deals/{deal.pk}/counter/")
     assert "250.00" in page.content.decode()
     changed = typed | {"title": "A website", "description": deal.versions.get().terms["description"]}
     changed |= {"m-0-amount": "200", "action": "send"}
+    without = clients.buyer.post(f"/deals/{deal.pk}/counter/", changed | {"address": ""})
+    assert "This field is required." in without.content.decode()
+    theirs = clients.buyer.post(f"/deals/{deal.pk}/counter/", changed | {"address": SELLER_ADDRESS})
+    assert "Buyer and seller need different addresses." in theirs.content.decode()
+    changed |= {"address": BUYER_ADDRESS.lower()}
     answer = clients.buyer.post(f"/deals/{deal.pk}/counter/", changed)
     assert answer.status_code == 302
     text = clients.seller.get(f"/deals/{deal.pk}/answer/").content.decode()
     assert "What changed since the last version" in text
     assert "Part 1: 250.00 USDT" in text
     assert "200.00 USDT" in text
+    accepted = {"version_hash": deal.versions.get(number=2).hash, "address": SELLER_ADDRESS, "read": "on"}
+    clients.seller.post(f"/deals/{deal.pk}/answer/", accepted)
+    assert (desk.state(deal), deal.escrows.get().amount) == ("agreed", 200_000_000)
 
 
-def test_an_answer_to_terms_that_changed_meanwhile_is_refused(desk: Desk, clients: Clients, cast) -> None:
-    from payments.services import deals
-
+def test_an_answer_to_terms_that_changed_meanwhile_is_refused(desk: Desk, clients: Clients) -> None:
     deal = desk.proposed()
-    deals.join(invite_token=desk.party(deal, "buyer").invite_token, user=cast.buyer)
+    join(desk, clients, deal)
     stale = {"version_hash": "0x" + "0" * 64, "address": BUYER_ADDRESS, "read": "on"}
     page = clients.buyer.post(f"/deals/{deal.pk}/answer/", stale)
     assert "The terms changed meanwhile" in page.content.decode()
     assert BUYER_ADDRESS in page.content.decode()
 
 
-def test_both_sides_need_addresses_of_their_own(desk: Desk, clients: Clients, cast) -> None:
-    from payments.services import deals
-
+def test_both_sides_need_addresses_of_their_own(desk: Desk, clients: Clients) -> None:
     deal = desk.proposed()
-    deals.join(invite_token=desk.party(deal, "buyer").invite_token, user=cast.buyer)
-    same = {"version_hash": deals.current_version(deal).hash, "address": SELLER_ADDRESS, "read": "on"}
+    join(desk, clients, deal)
+    same = {"version_hash": deal.versions.get().hash, "address": SELLER_ADDRESS, "read": "on"}
     page = clients.buyer.post(f"/deals/{deal.pk}/answer/", same)
     assert "Buyer and seller need different addresses" in page.content.decode()
 
@@ -164,15 +183,13 @@ def test_an_invitation_works_for_the_invited_only(desk: Desk, clients: Clients) 
     link = f"/deals/invitations/{desk.party(deal, 'buyer').invite_token}/"
     assert "Create an account" in clients.anonymous.get(link).content.decode()
     refused = clients.stranger.post(link + "join/", follow=True)
-    assert "This invitation was sent to another address" in refused.content.decode()
+    assert "This invitation is for another e-mail address" in refused.content.decode()
     joined = clients.buyer.post(link + "join/", follow=True)
     assert "Read it and answer" in joined.content.decode()
 
 
-def test_declining_ends_the_deal(desk: Desk, clients: Clients, cast) -> None:
-    from payments.services import deals
-
+def test_declining_ends_the_deal(desk: Desk, clients: Clients) -> None:
     deal = desk.proposed()
-    deals.join(invite_token=desk.party(deal, "buyer").invite_token, user=cast.buyer)
+    join(desk, clients, deal)
     clients.buyer.post(f"/deals/{deal.pk}/cancel/")
     assert desk.state(deal) == "cancelled"

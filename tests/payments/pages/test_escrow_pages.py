@@ -1,6 +1,7 @@
 """The escrow page says where the money is, what I can do, by when, and what happens if I don't."""
 
 from io import BytesIO
+from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -206,3 +207,17 @@ def test_queries_do_not_grow_with_what_has_happened(
     desk.settle()
     with django_assert_max_num_queries(len(before)):
         clients.buyer.get(url(escrow, page))
+
+
+def test_who_has_a_question_about_late_money_writes_to_the_platform(
+    desk: Desk, clients: Clients, settings: Any
+) -> None:
+    settings.SUPPORT_EMAIL = "help@holdfast.example"
+    escrow = desk.agreed().escrows.get()
+    clients.buyer.post(f"/deals/{escrow.deal_id}/cancel/")
+    for client, other in ((clients.buyer, desk.cast.seller), (clients.seller, desk.cast.buyer)):
+        for page in ("", "pay/"):
+            shown = client.get(url(escrow, page)).content.decode()
+            live = shown[shown.index('id="live"') : shown.index("<footer")]
+            assert "mailto:help@holdfast.example" in live, page
+            assert other.email not in shown, page
