@@ -129,7 +129,7 @@ class _Banners:
             f"Answer {self.opener.name}’s dispute",
             "The money is frozen. Say what happened from your side; your answer opens the evidence.",
             due,
-            "If you say nothing, that is marked, and the arbitrator is offered a ruling for the other side.",
+            "If you say nothing, that is marked, and the case goes on to evidence.",
             tone="act",
             actions=[self._add("Write your answer")],
         )

@@ -123,7 +123,7 @@ def changes(request: HttpRequest, visit: Visit, escrow_id: str) -> HttpResponse:
         title="Request changes",
         text=f"The inspection stops and {visit.other.name} delivers again. At most three times.",
         submit="Send it back",
-        done=f"Sent. {visit.other.name} delivers again.",
+        done=f"Asked. {visit.other.name} sees it on this page and delivers again.",
     )
 
 

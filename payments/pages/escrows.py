@@ -195,7 +195,7 @@ def choices(now: situation.Situation) -> list[tuple[Action, str]]:
     if room:
         dispute = Action("Dispute", room)
         found.append(
-            (dispute, "Stops every timer at once. You two agree on a split, or an arbitrator rules.")
+            (dispute, "Stops every timer at once. Both of you show evidence, and an arbitrator rules.")
         )
     return found
 

@@ -6,11 +6,12 @@ from django.conf import settings
 
 DISPUTE_RULES = (
     "Either side may dispute while the money is in escrow. Every timer stops at once.",
-    "First you try to agree on a split. An offer stands for 48 hours; when you agree, it is paid.",
-    "Then both hand in evidence. Both see all of it, and nothing can be changed afterwards.",
+    "Whoever disputed may take it back until the review begins; the deal goes on with the time left.",
+    "Both hand in evidence. Both see all of it, and nothing can be changed afterwards.",
     "An arbitrator decides by the text you both accepted, and gives written reasons to both. "
     "From {four_eyes} USDT a second person must approve.",
-    "Each side may appeal once, within {appeal}. If no ruling comes within {arbitration}, anyone may "
+    "A ruling is paid after {appeal}. Until then a side may appeal with its own wallet, straight in the "
+    "contract; these pages have no button for it. If no ruling comes within {arbitration}, anyone may "
     "execute the split named in the terms.",
 )
 
@@ -42,7 +43,7 @@ def deadlines() -> list[Rule]:
         Rule(
             "The buyer pays",
             clocks["pay"],
-            "The escrow expires. Late money is found and goes back, or both of you open the escrow again.",
+            "The escrow expires. Money that comes late is found and goes back to the buyer.",
         ),
         Rule(
             "The seller delivers",
@@ -58,14 +59,13 @@ def deadlines() -> list[Rule]:
         Rule(
             "An answer to a dispute",
             clocks["dispute_answer"],
-            "It goes on to evidence. A ruling for the opener is proposed; a person still decides.",
+            "The silence is marked, and it goes on to evidence. A person still decides.",
         ),
-        Rule("Agreeing on a split", clocks["negotiate"], "Evidence opens."),
         Rule("Evidence", clocks["evidence"], "It closes. Later items are marked late, never hidden."),
         Rule(
             "The ruling",
             clocks["ruling"],
-            "Another arbitrator takes over. There is never an automatic ruling.",
+            "It is marked as overdue for the lead arbitrator. There is never an automatic ruling.",
         ),
         Rule("An appeal", clocks["appeal"], "The ruling is final and is paid."),
         Rule(

@@ -244,7 +244,7 @@ def _disputed(now: Situation) -> Banner:
     room = room_link(now.escrow)
     return Banner(
         "This escrow is disputed. The money stays where it is.",
-        "It moves when you two agree, or when an arbitrator has ruled.",
+        "It moves when an arbitrator has ruled. If the dispute is taken back, the deal goes on.",
         tone="act" if room else "wait",
         actions=[Action("Go to the dispute", room, go=True)] if room else [],
     )

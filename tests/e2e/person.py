@@ -53,7 +53,7 @@ class Person:
         page.get_by_label("E-mail of the other side").fill(other)
         page.get_by_role("button", name="Preview").click()
         self.shoot("preview")
-        page.get_by_role("button", name="Seal and send").click()
+        page.get_by_role("button", name="Seal and propose").click()
         expect(page.get_by_role("heading", name="Waiting for")).to_be_visible()
         self.shoot("proposed")
         return page.locator("[data-invite]").inner_text()
