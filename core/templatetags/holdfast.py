@@ -11,8 +11,11 @@ from markdown_it import MarkdownIt
 from core import clock
 from core.money import Amount
 from core.presentation import Banner, TimelineItem
+from core.text import isolated
 
 register = template.Library()
+# Where no element can stand: in the title of a page, in an attribute. Elsewhere `<bdi>` does the same.
+register.filter("isolated", isolated)
 _markdown = MarkdownIt("commonmark", {"html": False}).enable("table")
 
 
