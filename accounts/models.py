@@ -6,6 +6,7 @@ from django.contrib.auth.models import AbstractUser, UserManager
 from django.db import models, transaction
 
 from core.fields import PrefixedIdField
+from core.text import isolated
 
 
 class PersonManager(UserManager["User"]):
@@ -58,7 +59,7 @@ class User(AbstractUser):
         return self.display_name or self.email.partition("@")[0]
 
     def __str__(self) -> str:
-        return f"{self.name} <{self.email}>"
+        return f"{isolated(self.name)} <{self.email}>"
 
 
 class WrongTry(models.Model):

@@ -75,7 +75,7 @@ class Deal(FSMModelMixin, models.Model):
         triggers: ClassVar = state_guards(DEAL)
 
     def __str__(self) -> str:
-        return f"{self.title} ({self.id})"
+        return f"{isolated(self.title)} ({self.id})"
 
     @transition(field=state, source=DEAL.sources(DealState.PROPOSED), target=DealState.PROPOSED)
     def to_proposed(self) -> None: ...

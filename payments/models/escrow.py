@@ -10,6 +10,7 @@ from core.fields import AddressField, BaseUnitsField, HashField, PrefixedIdField
 from core.models import StoredFile
 from core.money import Money
 from core.states import append_only, state_guards
+from core.text import isolated
 from payments.models.deal import Deal, Party
 from payments.states import ESCROW, EscrowState
 
@@ -107,7 +108,7 @@ class Escrow(FSMModelMixin, models.Model):
         triggers: ClassVar = state_guards(ESCROW)
 
     def __str__(self) -> str:
-        return f"{self.title} ({self.id})"
+        return f"{isolated(self.title)} ({self.id})"
 
     def disputes_of(self, role: str) -> int:
         """How often this side has disputed on the chain."""

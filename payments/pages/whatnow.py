@@ -7,6 +7,7 @@ from django.urls import NoReverseMatch, reverse
 from core.deadlines import waiting
 from core.models import Deadline
 from core.presentation import Action, Banner
+from core.text import isolated
 from payments.models import DealVersion, Escrow
 from payments.pages.access import Visit
 from payments.pages.situation import Situation
@@ -212,7 +213,7 @@ def _refund_asked(now: Situation) -> Banner | None:
         )
     return Banner(
         f"{now.buyer} asks for everything back. Answer.",
-        f"“{now.refund_request.reason}”",
+        f"“{isolated(now.refund_request.reason)}”",
         deadline=due,
         otherwise=f"If you don’t answer, everything goes back to {now.buyer}.",
         tone="risk",
