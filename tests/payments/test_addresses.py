@@ -1,10 +1,11 @@
 """No address that the platform watches, derived, deployed or signs with is ever a party's own."""
 
+import threading
 from typing import Any
 
 import pytest
 from django.apps import apps
-from django.db import connection, models
+from django.db import OperationalError, connection, models, transaction
 from django.test.utils import CaptureQueriesContext
 
 from chain.models import Network, Token
@@ -12,6 +13,7 @@ from core import clock
 from core.errors import Conflict, Invalid
 from core.fields import AddressField
 from partners.models import Partner
+from payments.locks import keep_addresses, take_address
 from payments.models import Deal, Party
 from payments.services import addresses, deals, escrows
 from tests.chain.fixtures import USDT
@@ -188,3 +190,31 @@ def test_no_deposit_address_is_made_of_what_is_a_partys_own(
     monkeypatch.setattr(Terms, "vault_address", lambda _: MARK)
     with pytest.raises(Conflict, match="try again"):
         desk.agreed()
+
+
+def test_an_address_is_bound_or_becomes_a_deposit_address_never_both_at_once(transactional_db: None) -> None:
+    """Two deals in two transactions: the second waits until the first is done, and then sees it."""
+    bound, over = threading.Event(), threading.Event()
+
+    def bind() -> None:
+        with transaction.atomic():
+            keep_addresses([MARK])
+            bound.set()
+            over.wait(20)
+        connection.close()
+
+    other = threading.Thread(target=bind)
+    other.start()
+    assert bound.wait(20)
+    try:
+        with transaction.atomic():
+            keep_addresses([MARK])  # as many deals as like
+        with pytest.raises(OperationalError), transaction.atomic():
+            with connection.cursor() as cursor:
+                cursor.execute("SET LOCAL lock_timeout = '50ms'")
+            take_address(MARK)
+    finally:
+        over.set()
+        other.join()
+    with transaction.atomic():
+        take_address(MARK)
