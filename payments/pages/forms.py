@@ -24,6 +24,10 @@ from payments.services.deals import default_clocks
 
 _INSPECT = (60, 3600, 86_400, 3 * 86_400, 5 * 86_400, 7 * 86_400, 10 * 86_400, 14 * 86_400)
 _PAY = (600, 3600, 6 * 3600, 24 * 3600, 3 * 86_400, 7 * 86_400, 14 * 86_400)
+_FOR_GOOD = (
+    "It becomes part of the contract and cannot change later: use a wallet whose keys you hold. If the "
+    "issuer of the token has frozen that address, what is paid there stays there."
+)
 _MINUTE = "%Y-%m-%dT%H:%M"
 
 
@@ -174,8 +178,7 @@ class DealForm(TermsForm):
     own_address = AddressField(
         label="Your address",
         required=False,
-        help_text="As the seller you are paid there; as the buyer refunds go there. It cannot change later, "
-        "so use a wallet whose keys you hold.",
+        help_text=f"As the seller you are paid there; as the buyer refunds go there. {_FOR_GOOD}",
     )
     files = FilesField(  # type: ignore[assignment]
         label="Files",
@@ -195,9 +198,7 @@ def address_help(role: Role) -> str:
     what = (
         "The seller’s part is paid there." if role is Role.SELLER else "Whatever goes back to you goes there."
     )
-    return (
-        f"{what} It becomes part of the contract and cannot change later: use a wallet whose keys you hold."
-    )
+    return f"{what} {_FOR_GOOD}"
 
 
 class CounterForm(TermsForm):
