@@ -45,6 +45,10 @@ class NeverDeleted(ModelAdmin):
 class PartnerForm(StepUpModelForm):
     """A partner's name is read by its customers."""
 
+    class Meta:
+        model = Partner
+        fields = ("name", "owner", "enabled")
+
     def clean_name(self) -> str:
         """Raises `ValidationError` for a name that hides or reverses what stands around it."""
         name: str = self.cleaned_data["name"]

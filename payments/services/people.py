@@ -27,7 +27,7 @@ def other_side(user: User | None, email: str) -> str:
 
     Raises `Invalid` for an address of the author's own, and for characters that hide or turn it.
     """
-    require_short(email, pointer="/counterparty_email")
+    require_short(normal(email), pointer="/counterparty_email")
     if user is not None and normal(email) and is_of(user, email):
         message = "This is your own e-mail address. Give the address of the other side, or leave it empty."
         raise Invalid("parties_equal", message, [FieldError("/counterparty_email", "parties_equal", message)])
@@ -37,8 +37,8 @@ def other_side(user: User | None, email: str) -> str:
 def two(buyer: str, seller: str) -> tuple[str, str]:
     """Both sides' addresses, to be stored. Raises `Invalid` where one person has both, and for hidden
     characters."""
-    require_short(buyer, pointer="/buyer/email")
-    require_short(seller, pointer="/seller/email")
+    require_short(normal(buyer), pointer="/buyer/email")
+    require_short(normal(seller), pointer="/seller/email")
     owners = User.objects.filter(email__in=[normal(buyer), normal(seller)])
     if same(buyer, seller) or any(is_of(owner, buyer) and is_of(owner, seller) for owner in owners):
         message = "Buyer and seller are two people with two e-mail addresses."
