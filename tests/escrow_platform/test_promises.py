@@ -40,7 +40,7 @@ PROMISES = [
     Promise(r"(?<!`)webhooks?\b(?!`)", lambda: "webhooks" in outbox.consumers()),
     Promise(
         # What accounts mail about ways to sign in is their own, and tested there.
-        r"\b(is|are) (told|notified|e-mailed|informed)\b(?! apart| by mail, at a change of address)"
+        r"\b(is|are) (told|notified|e-mailed|informed)\b(?! apart| nowhere| by mail, at a change of address)"
         r"|\b(is|are) invited and\b|\btold at once\b|\b(get|gets|receive|receives) an? e-mail\b|, mail\b",
         lambda: "notices" in outbox.consumers(),
     ),
