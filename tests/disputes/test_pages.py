@@ -234,7 +234,8 @@ def test_the_room_reads_the_same_number_of_rows_for_many_items(
     _with_file(opened, people)
     with CaptureQueriesContext(connection) as few:
         client.get(url)
+    count = len(few)  # while the log still has them: the next request empties it
     for _ in range(5):
         _with_file(opened, people)
-    with django_assert_max_num_queries(len(few)):
+    with django_assert_max_num_queries(count):
         client.get(url)
