@@ -86,6 +86,11 @@ def final_head(network: Network) -> tuple[int, str, datetime] | None:
     return (cursor.number, cursor.hash, cursor.timestamp) if cursor else None
 
 
+def final_numbers() -> dict[int, int]:
+    """The number of the newest final block of every network that was read, by the network's key."""
+    return dict(ScanCursor.objects.filter(lane=ScanCursor.Lane.SAFE).values_list("network", "number"))
+
+
 def pending_rows(network: Network) -> QuerySet[TransferInclusion]:
     """Canonical inclusions of incoming transfers that are not final."""
     return TransferInclusion.objects.filter(

@@ -6,7 +6,7 @@ from celery import shared_task
 from chain.rpc.errors import RpcError
 from core.errors import DomainError
 from disputes.models import Dispute
-from disputes.services import execution, following
+from disputes.services import execution, following, review
 from disputes.states import DisputeState
 
 log = structlog.get_logger(__name__)
@@ -26,9 +26,10 @@ def execute(dispute_id: str) -> bool:
 
 @shared_task(name="disputes.sweep")
 def sweep() -> int:
-    """Heal cases that lost an event and order rulings that became final; returns how many moved."""
+    """Heal cases that lost an event or their arbitrator, order rulings that became final; how many."""
     behind = list(following.behind())
     for escrow_id in behind:
         following.follow(escrow_id)
     final = list(Dispute.objects.filter(state=DisputeState.FINAL).values_list("pk", flat=True))
-    return len(behind) + sum(execute(dispute_id) for dispute_id in final)
+    unclaimed = review.unclaim_absent()
+    return len(behind) + unclaimed + sum(execute(dispute_id) for dispute_id in final)

@@ -14,6 +14,7 @@ django_application = get_asgi_application()
 # Models load with the application above.
 from core.rights import require_plain_role  # noqa: E402
 from escrow_platform.door import Door  # noqa: E402
+from escrow_platform.lifespan import lifespan  # noqa: E402
 from escrow_platform.urls import websocket_urlpatterns  # noqa: E402
 
 with ThreadPoolExecutor(1) as aside:  # a server imports this inside its event loop, where no query may run
@@ -23,6 +24,7 @@ application = Door(
     ProtocolTypeRouter(
         {
             "http": django_application,
+            "lifespan": lifespan,
             "websocket": AllowedHostsOriginValidator(AuthMiddlewareStack(URLRouter(websocket_urlpatterns))),
         }
     )

@@ -31,6 +31,8 @@ def duties() -> list[Duty]:
     found = [
         Duty("deadlines", "payments.tasks.run_deadlines", 1),
         Duty("incidents", "payments.tasks.give_time_back", 5),
+        Duty("absences", "payments.tasks.hold_absent", 5),
+        Duty("comparing absences", "payments.tasks.compare_absent", 300),
         Duty("outbox", "payments.tasks.drain_outbox", 1),
         Duty("disputes", "disputes.sweep", 30),
         Duty("idempotency", "partners.forget_old_answers", 3600),
@@ -47,6 +49,7 @@ def duties() -> list[Duty]:
             ("project", "payments.tasks.project_network"),
         ):
             found.append(Duty(f"{name} {network.slug}", task, rhythm, (network.pk,)))
+        found.append(Duty(f"budgets {network.slug}", "payments.tasks.watch_budgets", 60, (network.pk,)))
         found.append(Duty(f"reconcile {network.slug}", "payments.tasks.reconcile", 300, (network.pk,)))
         found.append(Duty(f"audit {network.slug}", "chain.audit", 300, (network.pk,)))
         found.append(Duty(f"second pass {network.slug}", "chain.second_pass", 60, (network.pk,)))

@@ -12,7 +12,7 @@ from core import deadlines, outbox
 from disputes.tasks import sweep as sweep_disputes
 from escrow_platform import auditing
 from escrow_platform.schedule import watched
-from payments.services import incidents
+from payments.services import absences, budgets, incidents, outages
 from payments.services.escrows import show_heads
 from payments.services.projection import project
 
@@ -27,9 +27,24 @@ def sweep_once() -> bool:
         worked += _try(_show_heads, network)
         worked += _try(project, network)
         _try(pulse.watch, network)
-    for duty in (deadlines.run_due, incidents.carry_on, outbox.drain, sweep_disputes, auditing.go_on):
+        _try(budgets.watch, network)
+    due = (_hold_absent, _by_the_clock, incidents.carry_on, outbox.drain, sweep_disputes, auditing.go_on)
+    for duty in due:
         worked += _try(duty)
     return worked > 0
+
+
+def _hold_absent() -> int:
+    absences.compare()
+    return absences.hold_due()
+
+
+def _by_the_clock() -> int:
+    """After a dead time the first round only finds it."""
+    outages.look()
+    worked = deadlines.run_due()
+    outages.alive(outages.DUTY)
+    return worked
 
 
 def _show_heads(network: Network) -> int:

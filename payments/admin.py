@@ -5,48 +5,33 @@ from typing import Any, cast
 
 from django import forms
 from django.contrib import admin, messages
-from django.contrib.admin.utils import quote
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
-from django.urls import reverse
+from django.shortcuts import redirect
 from unfold.admin import ModelAdmin
 from unfold.dataclasses import ActionDialog
 from unfold.decorators import action
 from unfold.forms import BaseDialogForm
 from unfold.widgets import (
     UnfoldAdminIntegerFieldWidget,
-    UnfoldAdminSelectWidget,
     UnfoldAdminTextInputWidget,
 )
 
 from accounts.models import User
 from accounts.staffstepup import StepUpChange, StepUpDialog, StepUpModelForm
-from chain.models import Network
-from core.actors import Actor
 from core.console import CarriesRow, ReadOnlyAdmin, carrying, one_of, row_at, showing
 from core.errors import DomainError
-from payments import admin_lists  # noqa: F401  (registers the lists that only look)
+from payments import admin_budgets, admin_incidents, admin_lists  # noqa: F401  (they register consoles)
+from payments.admin_parts import LiftForm, ReasonForm, operator, shown_in, told
 from payments.models import (
     Approval,
     Escrow,
-    Incident,
     KillSwitch,
     Order,
     PayoutLeg,
 )
-from payments.services import approving, controls, extending, incidents, orders, outcomes, payouts
+from payments.services import approving, controls, extending, orders, outcomes, payouts
 from payments.services.seen import of_hold, of_leg
 from payments.states import APPROVAL, ESCROW, LEG, ORDER
-
-
-class ReasonForm(BaseDialogForm):
-    """Why a person steps in; it goes to the audit log, both sides only read that it happened."""
-
-    reason = forms.CharField(label="Why", max_length=200, widget=UnfoldAdminTextInputWidget)
-
-
-class LiftForm(StepUpDialog, ReasonForm):
-    """Why a stop ends, and the password."""
 
 
 class TimeForm(ReasonForm):
@@ -55,19 +40,6 @@ class TimeForm(ReasonForm):
     days = forms.IntegerField(
         min_value=1, max_value=extending.MAX_OPERATOR_DAYS, widget=UnfoldAdminIntegerFieldWidget
     )
-
-
-class IncidentForm(ReasonForm):
-    """Whose clocks stand still, and why: people read the reason."""
-
-    network = forms.ModelChoiceField(
-        Network.objects.order_by("name"),
-        label="Network",
-        empty_label="All networks",
-        required=False,
-        widget=UnfoldAdminSelectWidget,
-    )
-    field_order = ("network", "reason")
 
 
 class ApproveForm(StepUpDialog):
@@ -124,19 +96,6 @@ _APPROVE = ActionDialog(
     form_class=showing(Approval, ApproveForm),
     form_submit_text="Approve",
 )
-_OPEN_INCIDENT = ActionDialog(
-    title="Stop the clocks",
-    description="Nothing happens by the platform's deadlines until the incident is ended; people and the "
-    "chain go on. Everybody reads the reason. The time is given back afterwards.",
-    form_class=carrying(incidents.standing, IncidentForm),
-    form_submit_text="Stop the clocks",
-)
-_END_INCIDENT = ActionDialog(
-    title="End the incident",
-    description="The clocks go on, and every wait is moved later by what it lost.",
-    form_class=showing(Incident, LiftForm),
-    form_submit_text="Let the clocks go on",
-)
 _START_TOKEN = ActionDialog(
     title="Let this token pay again",
     description="Books and chain differed and nobody knew why. Orders that wait are carried out at once.",
@@ -155,32 +114,6 @@ _LIFT = ActionDialog(
     form_class=carrying(_hold_of, StepUpDialog),
     form_submit_text="Lift the hold",
 )
-
-
-def _operator(request: HttpRequest) -> Actor:
-    user = cast("User", request.user)
-    return Actor("staff", user.pk, user.name)
-
-
-def _seen(form: BaseDialogForm) -> str:
-    """What the dialog showed; every dialog here is made by `carrying` or `showing`."""
-    return str(form.cleaned_data["seen"])
-
-
-def _told(
-    request: HttpRequest, row: Escrow | Order | Approval | Incident | KillSwitch | PayoutLeg, done: str
-) -> HttpResponse:
-    """What came of it, inside the dialog."""
-    what = row._meta.verbose_name
-    back = reverse(f"admin:payments_{row._meta.model_name}_change", args=[quote(row.pk)])
-    return render(request, "payments/admin/dialog_done.html", {"done": done, "what": what, "back": back})
-
-
-def _refused(request: HttpRequest, error: DomainError) -> HttpResponse:
-    """What stands in the way, where there is no row to go back to."""
-    back = reverse("admin:payments_incident_changelist")
-    shown = {"done": error.message, "what": "incidents", "back": back}
-    return render(request, "payments/admin/dialog_done.html", shown)
 
 
 @admin.register(Escrow)
@@ -209,21 +142,21 @@ class EscrowAdmin(ReadOnlyAdmin):
         reason = form.cleaned_data["reason"]
         try:
             controls.place_hold(
-                escrow_id=escrow.pk, reason=reason, acting=_operator(request), expected=_seen(form)
+                escrow_id=escrow.pk, reason=reason, acting=operator(request), expected=shown_in(form)
             )
         except DomainError as error:
-            return _told(request, escrow, error.message)
-        return _told(request, escrow, "The hold is placed: nothing is paid out of this escrow.")
+            return told(request, escrow, error.message)
+        return told(request, escrow, "The hold is placed: nothing is paid out of this escrow.")
 
     @action(description="Lift the hold", url_path="lift", dialog=_LIFT, permissions=["operate"])
     def lift_hold(self, request: HttpRequest, form: StepUpDialog, object_id: str) -> HttpResponse:
         """Let payouts go on."""
         escrow = row_at(Escrow, object_id)
         try:
-            controls.lift_hold(escrow_id=escrow.pk, acting=_operator(request), expected=_seen(form))
+            controls.lift_hold(escrow_id=escrow.pk, acting=operator(request), expected=shown_in(form))
         except DomainError as error:
-            return _told(request, escrow, error.message)
-        return _told(request, escrow, "The hold is lifted.")
+            return told(request, escrow, error.message)
+        return told(request, escrow, "The hold is lifted.")
 
     @action(description="Unfreeze", url_path="unfreeze", dialog=_UNFREEZE, permissions=["operate"])
     def unfreeze(self, request: HttpRequest, form: LiftForm, object_id: str) -> HttpResponse:
@@ -232,11 +165,11 @@ class EscrowAdmin(ReadOnlyAdmin):
         reason = form.cleaned_data["reason"]
         try:
             controls.unfreeze(
-                escrow_id=escrow.pk, reason=reason, acting=_operator(request), expected=_seen(form)
+                escrow_id=escrow.pk, reason=reason, acting=operator(request), expected=shown_in(form)
             )
         except DomainError as error:
-            return _told(request, escrow, error.message)
-        return _told(request, escrow, "Money may leave this escrow again.")
+            return told(request, escrow, error.message)
+        return told(request, escrow, "Money may leave this escrow again.")
 
     @action(description="Give more time", url_path="time", dialog=_GIVE_TIME, permissions=["operate"])
     def give_time(self, request: HttpRequest, form: TimeForm, object_id: str) -> HttpResponse:
@@ -248,13 +181,13 @@ class EscrowAdmin(ReadOnlyAdmin):
                 escrow_id=escrow.pk,
                 days=days,
                 reason=reason,
-                acting=_operator(request),
-                expected=_seen(form),
+                acting=operator(request),
+                expected=shown_in(form),
             )
         except DomainError as error:
-            return _told(request, escrow, error.message)
+            return told(request, escrow, error.message)
         when = "when the chain has it" if order else "from now on"
-        return _told(request, escrow, f"{days} more days, {when}.")
+        return told(request, escrow, f"{days} more days, {when}.")
 
 
 @admin.register(Order)
@@ -277,10 +210,10 @@ class OrderAdmin(ReadOnlyAdmin):
         """An order that waits for a person gets one more call."""
         order = row_at(Order, object_id)
         try:
-            orders.resume(order_id=order.pk, acting=_operator(request), expected=_seen(form))
+            orders.resume(order_id=order.pk, acting=operator(request), expected=shown_in(form))
         except DomainError as error:
-            return _told(request, order, error.message)
-        return _told(request, order, "The order is under way again.")
+            return told(request, order, error.message)
+        return told(request, order, "The order is under way again.")
 
     @action(description="Give up", url_path="give-up", dialog=_GIVE_UP, permissions=["operate"])
     def give_up(self, request: HttpRequest, form: LiftForm, object_id: str) -> HttpResponse:
@@ -289,11 +222,11 @@ class OrderAdmin(ReadOnlyAdmin):
         reason = form.cleaned_data["reason"]
         try:
             outcomes.give_up(
-                order_id=order.pk, reason=reason, acting=_operator(request), expected=_seen(form)
+                order_id=order.pk, reason=reason, acting=operator(request), expected=shown_in(form)
             )
         except DomainError as error:
-            return _told(request, order, error.message)
-        return _told(request, order, "The order is given up.")
+            return told(request, order, error.message)
+        return told(request, order, "The order is given up.")
 
 
 @admin.register(Approval)
@@ -334,11 +267,11 @@ class ApprovalAdmin(ReadOnlyAdmin):
                 typed_amount=form.cleaned_data["typed_amount"],
                 person=cast("User", request.user),
                 signature=signature,
-                expected=_seen(form),
+                expected=shown_in(form),
             )
         except DomainError as error:
-            return _told(request, approval, error.message)
-        return _told(request, approval, "Approved: the payout is on its way.")
+            return told(request, approval, error.message)
+        return told(request, approval, "Approved: the payout is on its way.")
 
 
 @admin.register(PayoutLeg)
@@ -360,11 +293,11 @@ class PayoutLegAdmin(ReadOnlyAdmin):
         leg = row_at(PayoutLeg, object_id)
         try:
             payouts.retry_leg(
-                leg_id=leg.pk, acting=_operator(request), by_operator=True, expected=_seen(form)
+                leg_id=leg.pk, acting=operator(request), by_operator=True, expected=shown_in(form)
             )
         except DomainError as error:
-            return _told(request, leg, error.message)
-        return _told(request, leg, "It is being tried again.")
+            return told(request, leg, error.message)
+        return told(request, leg, "It is being tried again.")
 
 
 class SwitchForm(CarriesRow, StepUpModelForm):
@@ -429,7 +362,7 @@ class KillSwitchAdmin(StepUpChange, ModelAdmin):
             kind=obj.kind,
             stopped=obj.stopped,
             reason=obj.reason,
-            acting=_operator(request),
+            acting=operator(request),
             expected=form.cleaned_data["seen"] if change else None,
         )
         obj.pk = found.pk
@@ -445,51 +378,9 @@ class KillSwitchAdmin(StepUpChange, ModelAdmin):
                 token=switch.token,
                 stopped=False,
                 reason=form.cleaned_data["reason"],
-                acting=_operator(request),
-                expected=_seen(form),
+                acting=operator(request),
+                expected=shown_in(form),
             )
         except DomainError as error:
-            return _told(request, switch, error.message)
-        return _told(request, switch, "Money of this token may leave again.")
-
-
-@admin.register(Incident)
-class IncidentAdmin(ReadOnlyAdmin):
-    """Clocks that stand still, for a reason that everybody reads; both ends are in the audit log."""
-
-    list_display = ("opened_at", "scope", "reason", "opened_by", "ended_at", "ended_by", "settled_at")
-    fields = ("id", *list_display)
-    readonly_fields = fields
-    list_select_related = ("network",)
-    ordering = ("-opened_at",)
-    actions_list = ("open_incident",)
-    actions_detail = ("end_incident",)
-
-    def has_operate_permission(self, request: HttpRequest, *_: object) -> bool:
-        """Incidents are for operators with the right to change them."""
-        return request.user.has_perm("payments.change_incident")
-
-    @action(description="Stop the clocks", url_path="open", dialog=_OPEN_INCIDENT, permissions=["operate"])
-    def open_incident(self, request: HttpRequest, form: IncidentForm) -> HttpResponse:
-        """Nothing happens by the platform's deadlines until it is ended."""
-        network, reason = form.cleaned_data["network"], form.cleaned_data["reason"]
-        try:
-            incident = incidents.open_incident(
-                network=network, reason=reason, acting=_operator(request), expected=_seen(form)
-            )
-        except DomainError as error:
-            return _refused(request, error)
-        return _told(request, incident, f"The clocks of {incident.scope} stand still.")
-
-    @action(description="End it", url_path="end", dialog=_END_INCIDENT, permissions=["operate"])
-    def end_incident(self, request: HttpRequest, form: LiftForm, object_id: str) -> HttpResponse:
-        """The clocks go on; the time is given back."""
-        incident = row_at(Incident, object_id)
-        reason = form.cleaned_data["reason"]
-        try:
-            incidents.end_incident(
-                incident_id=incident.pk, reason=reason, acting=_operator(request), expected=_seen(form)
-            )
-        except DomainError as error:
-            return _told(request, incident, error.message)
-        return _told(request, incident, "The clocks go on. Every wait is given back what it lost.")
+            return told(request, switch, error.message)
+        return told(request, switch, "Money of this token may leave again.")

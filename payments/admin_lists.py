@@ -5,7 +5,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from core.console import ReadOnlyAdmin, one_of
-from payments.models import Deal, Deposit, Entry, EscrowPolicy, Journal, Party, TimeGiven
+from payments.models import Deal, Deposit, Entry, Journal, Party, TimeGiven
 from payments.states import DEAL
 
 
@@ -50,12 +50,6 @@ class EntryAdmin(ReadOnlyAdmin):
     list_display = ("journal", "account", "amount")
     list_select_related = ("journal", "account__token__network")
     ordering = ("-id",)
-
-
-@admin.register(EscrowPolicy)
-class EscrowPolicyAdmin(ReadOnlyAdmin):
-    list_display = ("network", "operator", "fee_recipient", "threshold", "four_eyes_threshold")
-    list_select_related = ("network",)
 
 
 @admin.register(TimeGiven)

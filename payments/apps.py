@@ -11,9 +11,10 @@ class PaymentsConfig(AppConfig):
 
     def ready(self) -> None:
         from chain import hooks
-        from core import doorbell
+        from core import doorbell, outbox
         from core.deadlines import register_handler
         from payments.services import (
+            absences,
             approvals,
             approving,
             clocks,
@@ -43,4 +44,5 @@ class PaymentsConfig(AppConfig):
         register_handler(clocks.FALLBACK, fallback.claim_fallback)
         register_handler(clocks.HOLD, held.stop_inspection)
         register_handler(approvals.APPROVAL, approving.approval_overdue)
+        outbox.register_consumer("absences", absences.CONSUMED, absences.consume)
         giving.register()

@@ -10,7 +10,7 @@ from chain.models import Network
 from chain.rpc.errors import RpcError
 from core import deadlines, heartbeat, leases, outbox
 from payments.books import reconcile as differences
-from payments.services import escrows, incidents
+from payments.services import absences, budgets, escrows, incidents, outages
 from payments.services.projection import project
 
 log = structlog.get_logger(__name__)
@@ -45,8 +45,10 @@ def show_heads(network_id: int, keys: list[str]) -> None:
 
 @shared_task
 def run_deadlines() -> None:
-    """Do what is due by the clock."""
+    """Do what is due by the clock; after a dead time the first round only finds it."""
+    outages.look()
     deadlines.run_due()
+    outages.alive(outages.DUTY)
     heartbeat.beat("deadlines")
 
 
@@ -55,6 +57,24 @@ def give_time_back() -> None:
     """Give the next portion of waits back what they lost in an incident."""
     incidents.carry_on()
     heartbeat.beat("incidents")
+
+
+@shared_task
+def watch_budgets(network_id: int) -> None:
+    """Tell when half of the day's cap of the payout key is used up."""
+    budgets.watch(Network.objects.get(pk=network_id))
+
+
+@shared_task
+def hold_absent() -> None:
+    """Hold what belongs to somebody who cannot act."""
+    absences.hold_due()
+
+
+@shared_task
+def compare_absent() -> None:
+    """Note who cannot act, whether an event told it or not."""
+    absences.compare()
 
 
 @shared_task

@@ -120,6 +120,7 @@ class GateGrant(models.Model):
     token = models.ForeignKey(Token, on_delete=models.PROTECT, related_name="+")
     per_escrow = BaseUnitsField(help_text="the largest escrow that the key decides alone")
     per_day = BaseUnitsField(help_text="what the key decides alone in one day (UTC)")
+    per_day_money = Money("per_day")
     per_escrow_money = Money("per_escrow")
     per_day_money = Money("per_day")
 

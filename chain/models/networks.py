@@ -55,6 +55,14 @@ class Network(models.Model):
     extra_gas = models.PositiveIntegerField(
         default=0, help_text="gas that every transaction pays here for another chain, on top of its own"
     )
+    transaction_gas = models.PositiveBigIntegerField(
+        default=2**24, help_text="gas that one transaction may ask for here (EIP-7825); 0: as much as a block"
+    )
+    gas_bounds = models.JSONField(
+        default=dict,
+        blank=True,
+        help_text="gas limits of single actions where they differ here, by the kind of order",
+    )
     resend_after = models.PositiveIntegerField(default=15)
     bump_after_blocks = models.PositiveIntegerField(default=3)
     bump_after_seconds = models.PositiveIntegerField(default=45)

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from chain.models import Network, Sender
 from chain.rpc import pool
+from chain.rpc.answers import quantity
 from chain.rpc.client import Rpc
 from chain.rpc.errors import BadAnswer
 from chain.services import keyless
@@ -16,7 +17,6 @@ from contracts.artifacts import (
     expected_runtime_hashes,
 )
 
-_GAS = 12_000_000
 FUNDS = 100 * 10**18  # wei given to a sender on a local network
 
 
@@ -85,7 +85,9 @@ def send_unlocked(rpc: Rpc, to: str, data: bytes = b"", value: int = 0) -> None:
     if not rpc.network.is_local:
         raise UnfitNode("only a local network has unlocked accounts")
     account = rpc.call("eth_accounts")[0]
-    request = {"from": account, "to": to, "data": "0x" + data.hex(), "value": hex(value), "gas": hex(_GAS)}
+    request = {"from": account, "to": to, "data": "0x" + data.hex(), "value": hex(value)}
+    gas = quantity(rpc.call("eth_estimateGas", request), "gas estimate") * 11 // 10
+    request["gas"] = hex(gas)
     tx_hash = rpc.call("eth_sendTransaction", request)
     rpc.call("evm_mine")
     receipt = rpc.receipts([tx_hash]).get(tx_hash)

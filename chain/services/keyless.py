@@ -94,6 +94,11 @@ def _signed(rpc: Rpc, sender: Sender, deployment: Deployment) -> signing.SignedT
     request = {"from": sender.address, "to": deployment.to, "data": "0x" + deployment.data.hex()}
     # as of the mined chain: where an earlier run's transaction is pending, this one would be found to revert
     gas = quantity(rpc.call("eth_estimateGas", request, "latest"), "gas estimate") * 11 // 10
+    if network.transaction_gas and gas > network.transaction_gas:
+        raise CanNotDeploy(
+            f"deploying {deployment.name} takes {gas} gas, and one transaction on {network.name} may ask for"
+            f" {network.transaction_gas}: at its present prices the contracts do not fit there"
+        )
     try:
         fees = first_offer(network, read_market(rpc), gas)
     except FeeCapReached as error:

@@ -10,7 +10,7 @@ from chain.services.alarms import raise_alarm, resolve_alarm
 from core import heartbeat, rounds
 
 KIND, UNENDED = "duty_stopped", "round_unended"
-_PLATFORM = ("deadlines", "outbox")
+_PLATFORM = ("deadlines", "outbox", "web")
 _OF_A_NETWORK = ("index", "send", "confirm")
 # Far longer than a slow round; on slow chains as many blocks.
 _LIMIT, _BLOCKS = timedelta(minutes=5), 20

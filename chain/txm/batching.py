@@ -19,7 +19,7 @@ from contracts.calls import batch
 from core import clock
 
 MOST_ITEMS = 20
-# No transaction may ask for more than 2**24 gas (EIP-7825).
+# Below 2**24, which no transaction may ask for more than on most networks (EIP-7825).
 MOST_GAS = 16_000_000
 # Beside the items' own bounds: the floor that the last item finds below it, and what calls do not pass on.
 OVERHEAD_GAS = 500_000
@@ -65,7 +65,7 @@ def pack(network: Network, calls: Sequence[Call]) -> list[Load]:
     """Loads in the order of their first call; what may not share a transaction has one of its own."""
     packs: list[list[Call]] = []
     for call in calls:
-        fitting = next((pack for pack in packs if _fits(pack, call)), None)
+        fitting = next((pack for pack in packs if _fits(network, pack, call)), None)
         if fitting is None:
             packs.append([call])
         else:
@@ -73,7 +73,12 @@ def pack(network: Network, calls: Sequence[Call]) -> list[Load]:
     return [make_load(network, entry) for entry in packs]
 
 
-def _fits(pack: list[Call], call: Call) -> bool:
+def room(network: Network) -> int:
+    """Gas that the bounds of a batch's items may add up to on this network."""
+    return min(MOST_GAS, network.transaction_gas or MOST_GAS) - OVERHEAD_GAS
+
+
+def _fits(network: Network, pack: list[Call], call: Call) -> bool:
     first = pack[0]
     gas = sum(entry.gas_limit for entry in pack) + call.gas_limit
     return (
@@ -81,7 +86,7 @@ def _fits(pack: list[Call], call: Call) -> bool:
         and call.batchable
         and first.target == call.target
         and len(pack) < MOST_ITEMS
-        and gas <= MOST_GAS - OVERHEAD_GAS
+        and gas <= room(network)
         and all(bytes(entry.data) != bytes(call.data) for entry in pack)
     )
 
@@ -91,7 +96,9 @@ def ripe(network: Network, calls: Sequence[Call]) -> list[Call]:
     waiting = [call for call in calls if call.batchable and call.refusals == 0]
     oldest = min((call.created_at for call in waiting), default=clock.now())
     due = clock.now() - oldest >= timedelta(seconds=network.batch_seconds)
-    if due or len(waiting) >= MOST_ITEMS:
+    gas = [call.gas_limit for call in waiting]
+    full = len(waiting) >= MOST_ITEMS or (waiting and sum(gas) + max(gas) > room(network))
+    if due or full:
         return list(calls)
     return [call for call in calls if call not in waiting]
 

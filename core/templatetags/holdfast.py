@@ -121,6 +121,19 @@ def until(at: datetime) -> str:
     return "in 1 minute" if seconds >= 60 else f"in {seconds} seconds"
 
 
+@register.filter
+def span(length: timedelta) -> str:
+    """`9 days 1 hour`, `3 hours 20 minutes`, `11 minutes`: the two largest units, rounded down."""
+    seconds, parts = int(length.total_seconds()), []
+    for size, word in ((86_400, "day"), (3600, "hour"), (60, "minute"), (1, "second")):
+        number, seconds = divmod(seconds, size)
+        if number:
+            parts.append(f"{number} {word}{'' if number == 1 else 's'}")
+        elif parts:
+            break
+    return " ".join(parts[:2]) or "0 seconds"
+
+
 def _kind(widget: forms.Widget) -> str:
     if isinstance(widget, forms.CheckboxInput):
         return "check"

@@ -11,9 +11,9 @@ from core.presentation import Action, Banner
 from disputes import timing, words
 from disputes.models import Dispute, Evidence, Ruling
 from disputes.states import BEFORE_REVIEW, LIVE, TAKES_EVIDENCE, DisputeState, RulingState, public_state
-from payments.models import Incident, Party, Role
+from payments.models import Incident, Party, Role, TimeGiven
 from payments.pages.access import Visit
-from payments.services import incidents
+from payments.services import incidents, pausing
 
 _OVER = (RulingState.APPROVED, RulingState.FINAL)
 
@@ -45,10 +45,11 @@ class Room:
     late: bool
     live: bool
     incident: Incident | None
+    given: list[TimeGiven]
 
 
 def of(dispute: Dispute, visit: Visit) -> Room:
-    """Read one dispute for the visiting party; five queries, whatever the number of items."""
+    """Read one dispute for the visiting party; six queries, whatever the number of items."""
     from disputes.reasons import REASONS
 
     items = list(dispute.evidence.select_related("author").prefetch_related("files__file"))
@@ -72,6 +73,7 @@ def of(dispute: Dispute, visit: Visit) -> Room:
         incident=incidents.covering(incidents.open_now(), dispute.escrow.network_id)
         if dispute.state in LIVE
         else None,
+        given=pausing.given_to(dispute.pk),
     )
 
 

@@ -4,9 +4,11 @@
 """
 
 from django.db import transaction
+from django.db.models import Exists, OuterRef
 
 from accounts.models import User
-from core import deadlines, seen
+from core import audit, deadlines, seen
+from core.actors import SYSTEM
 from core.errors import Conflict, Forbidden, Invalid
 from disputes import timing
 from disputes.locks import lock_dispute
@@ -74,6 +76,32 @@ def assign(*, dispute_id: str, arbitrator: User, person: User, expected: str | N
     involve(dispute, person, Involvement.What.ASSIGNED, arbitrator=arbitrator.pk)
     involve(dispute, arbitrator, Involvement.What.GIVEN, by=person.pk)
     return dispute
+
+
+def unclaim_absent() -> int:
+    """Put the cases of arbitrators who may rule no more back into the queue: switched off, out of the group
+    or not staff any longer. Returns how many. A ruling of theirs that waits is decided first."""
+    taken = Dispute.objects.filter(arbitrator__isnull=False, state__in=ASSIGNABLE)
+    people = User.objects.filter(pk__in=taken.values("arbitrator"))
+    gone = [person.pk for person in people if not may(person, "rule_dispute")]
+    proposed = Ruling.objects.filter(dispute=OuterRef("pk"), state=RulingState.PROPOSED)
+    cases = taken.filter(~Exists(proposed), arbitrator__in=gone).values_list("pk", flat=True)
+    return sum(_unclaim(dispute_id) for dispute_id in list(cases))
+
+
+@transaction.atomic
+def _unclaim(dispute_id: str) -> bool:
+    dispute = lock_dispute(dispute_id)
+    gone = dispute.arbitrator
+    waits = Ruling.objects.filter(dispute=dispute, state=RulingState.PROPOSED).exists()
+    if gone is None or may(gone, "rule_dispute") or waits or dispute.state not in ASSIGNABLE:
+        return False
+    _set(dispute, None)
+    data = {"arbitrator": gone.pk, "why": "may not rule any more"}
+    audit.write(
+        "dispute.unclaimed", subject_id=dispute.pk, actor_id=SYSTEM.id, actor_label=SYSTEM.label, data=data
+    )
+    return True
 
 
 def _set(dispute: Dispute, arbitrator: User | None) -> None:

@@ -347,4 +347,11 @@ CLOCK_BOUNDS = {
     "pay": (3600, 14 * 86_400),
     "deliver": (86_400, 365 * 86_400),
 }
+# Seconds of silence after which a dead time of Holdfast or of a network is given back to every wait; 0: not
+# watched. Shorter ones are not given.
+OUTAGES = {
+    "deadlines": env.int("OUTAGE_DEADLINES", default=600),
+    "web": env.int("OUTAGE_WEB", default=600),
+    "finality": env.int("OUTAGE_FINALITY", default=1800),
+}
 DEMO = False

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from escrow_platform.settings.base import *  # noqa: F403  (a settings module extends the base by design)
-from escrow_platform.settings.base import BASE_DIR, CLOCKS, DOOR, env
+from escrow_platform.settings.base import BASE_DIR, CLOCKS, DOOR, OUTAGES, env
 
 DEBUG = env.bool("DEBUG", default=False)
 SECRET_KEY = env.str("SECRET_KEY", default="local-only-not-secret-" + "0" * 40)
@@ -27,4 +27,6 @@ STORAGES = {
 WHITENOISE_USE_FINDERS = True
 # An appeal window that a newcomer can sit through.
 CLOCKS = CLOCKS | {"appeal": env.int("APPEAL_SECONDS", default=15)}
+# A local chain may make a block only when somebody sends something.
+OUTAGES = OUTAGES | {"finality": 0}
 CLOCK_BOUNDS = {"inspect": (1, 14 * 86_400), "pay": (1, 14 * 86_400), "deliver": (1, 365 * 86_400)}

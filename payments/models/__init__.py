@@ -1,6 +1,8 @@
 """Deals, escrows, payouts and books."""
 
+from payments.models.absence import Absence, AbsenceHold
 from payments.models.books import Account, AccountKind, Entry, Journal
+from payments.models.budget import Budget
 from payments.models.deal import Deal, DealFile, DealVersion, Party, Role
 from payments.models.escrow import (
     SMALL,
@@ -11,7 +13,7 @@ from payments.models.escrow import (
     Escrow,
     RefundRequest,
 )
-from payments.models.incident import Incident, TimeGiven
+from payments.models.incident import Incident, Pulse, TimeGiven
 from payments.models.payout import (
     DECIDING,
     PAYING,
@@ -29,9 +31,12 @@ __all__ = [
     "DECIDING",
     "PAYING",
     "SMALL",
+    "Absence",
+    "AbsenceHold",
     "Account",
     "AccountKind",
     "Approval",
+    "Budget",
     "Deal",
     "DealFile",
     "DealVersion",
@@ -51,6 +56,7 @@ __all__ = [
     "Party",
     "PayoutLeg",
     "ProjectionCursor",
+    "Pulse",
     "RefundRequest",
     "Role",
     "TimeGiven",

@@ -1,6 +1,6 @@
-"""Incidents that make the platform's clocks stand still, and the time that each wait got back."""
+"""Incidents that make the platform's clocks stand still, the signs of life by which Holdfast finds its own,
+and the time that each wait got back."""
 
-from datetime import datetime
 from typing import ClassVar
 
 import pgtrigger
@@ -19,8 +19,16 @@ class Incident(models.Model):
     When it has ended every wait is given back what it lost; `settled_at` says that all of them were.
     """
 
+    class Cause(models.TextChoices):
+        PERSON = "", "declared by a person"
+        DUTY = "deadlines", "the duty that runs deadlines stood still"
+        WEB = "web", "the pages were not served"
+        FINALITY = "finality", "the network finalised nothing"
+
     id = PrefixedIdField("inc")
     network = models.ForeignKey(Network, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
+    # What Holdfast found by itself it also ends by itself.
+    cause = models.CharField(max_length=12, choices=Cause.choices, default=Cause.PERSON, blank=True)
     # People read it on every page.
     reason = models.CharField(max_length=200)
     opened_at = models.DateTimeField()
@@ -35,7 +43,7 @@ class Incident(models.Model):
         ordering: ClassVar = ["-opened_at", "-id"]
         constraints: ClassVar = [
             models.UniqueConstraint(
-                fields=["network"],
+                fields=["network", "cause"],
                 condition=models.Q(ended_at__isnull=True),
                 nulls_distinct=False,
                 name="one_open_incident_per_scope",
@@ -48,7 +56,9 @@ class Incident(models.Model):
         ]
         triggers: ClassVar = [
             *never_deleted(),
-            pgtrigger.ReadOnly(name="opened_fixed", fields=["network", "reason", "opened_at", "opened_by"]),
+            pgtrigger.ReadOnly(
+                name="opened_fixed", fields=["network", "cause", "reason", "opened_at", "opened_by"]
+            ),
             pgtrigger.Protect(
                 name="ended_fixed",
                 operation=pgtrigger.Update,
@@ -68,25 +78,51 @@ class Incident(models.Model):
         """Whose clocks stand still, in words."""
         return self.network.name if self.network else "all networks"
 
+    @property
+    def why(self) -> str:
+        """What happened from its beginning to its end, as the middle of a sentence."""
+        return self.reason if self.cause else f"clocks stood still ({self.reason})"
+
     def covers(self, network_id: int | None) -> bool:
         """Whether clocks of this network stand still with it."""
         return self.network_id is None or self.network_id == network_id
 
-    def after(self, since: datetime, now: datetime) -> tuple[datetime, datetime] | None:
-        """The part of it after an instant; what has ended is the same on every host's clock."""
-        start, end = max(self.opened_at, since), self.ended_at or now
-        return (start, end) if start < end else None
+
+class Pulse(models.Model):
+    """The last sign of life of what people and clocks need: the duty of the deadlines, the pages, a network's
+    finality. While one is too old no default happens; it is made young again only together with the incident
+    that covers the silence."""
+
+    name = models.CharField(max_length=60, primary_key=True)
+    cause = models.CharField(max_length=12, choices=Incident.Cause.choices)
+    network = models.ForeignKey(Network, on_delete=models.PROTECT, null=True, related_name="+")
+    # The highest final block seen: the next higher one is the next sign of life.
+    number = models.PositiveBigIntegerField(default=0)
+    alive_at = models.DateTimeField()
+
+    class Meta:
+        triggers: ClassVar = [
+            *never_deleted(),
+            pgtrigger.Protect(
+                name="never_back",
+                operation=pgtrigger.Update,
+                condition=pgtrigger.Q(new__alive_at__lt=pgtrigger.F("old__alive_at")),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} at {self.alive_at:%Y-%m-%d %H:%M:%S} UTC"
 
 
 class TimeGiven(models.Model):
     """What one wait lost while clocks stood still and how much later it was moved for it.
 
-    Everything before `until` is settled for this wait: it is given nothing for it a second time.
+    The sum of `lost` is settled for this wait: it is given nothing for it a second time.
     """
 
     id = models.BigAutoField(primary_key=True)
     deadline = models.ForeignKey(Deadline, on_delete=models.PROTECT, related_name="+")
-    # The last incident that it makes good; those that overlapped are in `lost` as well, once.
+    # The newest incident that it makes good; others that ended since the last time are in `lost` too, once.
     incident = models.ForeignKey(Incident, on_delete=models.PROTECT, related_name="given")
     until = models.DateTimeField()
     lost = models.DurationField()

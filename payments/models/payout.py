@@ -232,6 +232,9 @@ class EscrowPolicy(models.Model):
     four_eyes_threshold = models.PositiveIntegerField(default=2)
     # Where a mark costs next to nothing, a delivery is marked on chain at once.
     mark_at_once = models.BooleanField(default=False)
+    # Parts of the gate's daily cap that one party, and one deal, may use without a second person.
+    party_budget_bps = models.PositiveIntegerField(default=1_000)
+    deal_budget_bps = models.PositiveIntegerField(default=1_000)
 
     class Meta:
         verbose_name_plural = "escrow policies"

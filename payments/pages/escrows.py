@@ -24,7 +24,7 @@ from payments.pages.access import Visit, for_party
 from payments.pages.deals import download
 from payments.pages.history import Teller
 from payments.paid import Paid
-from payments.services import clocks, guarding, incidents, payouts
+from payments.services import clocks, guarding, incidents, pausing, payouts
 from payments.services.delivery import MAX_CHANGES
 from payments.services.seen import RETRY, of_escrow, of_leg
 from payments.states import HOLDING, UNPAID, EscrowState, LegState, OrderState
@@ -137,6 +137,7 @@ def _shown(visit: Visit, escrow: Escrow) -> dict[str, Any]:
         "paid": now.paid,
         "on_hold": escrow.frozen or bool(escrow.held_reason),
         "incident": incident,
+        "given": pausing.given_to(escrow.pk),
         "rests": rests,
         "live_url": whatnow.link("live", escrow),
         "version": _version(escrow, now.paid, None, incident, rests),
@@ -276,6 +277,7 @@ def _checkout(visit: Visit, escrow: Escrow, page: str) -> dict[str, Any]:
         "demo_pay": settings.DEMO and escrow.network.is_local and visit.is_buyer,
         "live_url": whatnow.link("pay_live", escrow),
         "incident": incident,
+        "given": pausing.given_to(escrow.pk),
         "version": _version(escrow, now.paid, checkout, incident),
     }
     if checkout and checkout.open:

@@ -20,6 +20,8 @@ _NO_SWITCH = (OrderKind.RULE,)
 BOOKS_DIFFER = "books_differ"
 # Its subject is the escrow and the token.
 UNEXPLAINED = "books_unexplained"
+# An escrow that was put on hold because a party cannot act.
+PARTY_AWAY = "party_away"
 TOKEN_STOPPED = "token_stopped"  # noqa: S105  (an ERC-20 token)
 # What is stopped: a kind, of one token or of the whole network.
 Stop = tuple[str, int | None]
@@ -92,7 +94,9 @@ def place_hold(*, escrow_id: str, reason: str, acting: Actor, expected: str | No
 def lift_hold(*, escrow_id: str, acting: Actor, expected: str | None = None) -> Escrow:
     """Let orders go on. `expected` is what the operator saw of the hold (`seen.of_hold`), or of a switch
     (`core.seen.row`): in every service of this module `Conflict` where it is another by now."""
-    return _set_hold(escrow_id, "", "hold.lifted", acting, expected)
+    escrow = _set_hold(escrow_id, "", "hold.lifted", acting, expected)
+    resolve_alarm(escrow.network, PARTY_AWAY, escrow.pk)
+    return escrow
 
 
 def freeze(escrow: Escrow) -> None:

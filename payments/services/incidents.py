@@ -1,9 +1,13 @@
-"""Incidents: opened and ended by an operator; afterwards every wait is given back what it lost."""
+"""Incidents: opened and ended by an operator, or by Holdfast for its own dead times; afterwards every wait is
+given back what it lost."""
 
 from collections.abc import Iterable
+from datetime import datetime, timedelta
+from itertools import islice
 
 import structlog
 from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 
 from chain.models import Network
 from core import audit, clock, crashpoints, doorbell, seen
@@ -17,20 +21,28 @@ from payments.services import pausing
 log = structlog.get_logger(__name__)
 # Waits that are visited before the position is stored.
 PORTION = 100
+# So far back an incident may begin.
+MOST_BACK = timedelta(days=14)
 
 
 def open_incident(
-    *, network: Network | None, reason: str, acting: Actor, expected: str | None = None
+    *,
+    network: Network | None,
+    reason: str,
+    acting: Actor,
+    since: datetime | None = None,
+    expected: str | None = None,
 ) -> Incident:
     """Stop the platform's clocks of a network, or of all where none is given. People and the chain go on.
 
-    When this returns no default that had not seen the incident can still happen. Raises `Invalid` without a
-    reason, `Conflict` where one is open for the same scope, or where incidents are not what the operator saw
-    (`expected`, of `standing`).
+    When this returns no default that had not seen the incident can still happen; those that happened after
+    `since` stay (`passed_since`). Raises `Invalid` without a reason, or for an instant that lies ahead, more
+    than 14 days back, or before the end of the scope's last incident; `Conflict` where one is open for it, or
+    where incidents are not what the operator saw (`expected`, of `standing`).
     """
     text = _said(reason)
     try:
-        return _open(network, text, acting, expected)
+        return _open(network, text, acting, since, expected)
     except IntegrityError as error:
         if "one_open_incident_per_scope" not in str(error):
             raise
@@ -44,14 +56,49 @@ def standing(_: str = "") -> str:
 
 
 @transaction.atomic
-def _open(network: Network | None, reason: str, acting: Actor, expected: str | None) -> Incident:
+def _open(
+    network: Network | None, reason: str, acting: Actor, since: datetime | None, expected: str | None
+) -> Incident:
     throw_switch(pausing.SWITCH)
     seen.check(expected, standing, "")
+    now = clock.now()
+    if since is not None:
+        _check_since(network, since, now)
+    return open_since(network, reason, since or now, acting)
+
+
+def open_since(
+    network: Network | None, reason: str, since: datetime, acting: Actor, cause: str = Incident.Cause.PERSON
+) -> Incident:
+    """Write an open incident down, in a transaction that has thrown the switch."""
     incident = Incident.objects.create(
-        network=network, reason=reason, opened_at=clock.now(), opened_by=_name(acting)
+        network=network, cause=cause, reason=reason, opened_at=since, opened_by=_name(acting)
     )
-    _write_down(incident, "incident.opened", reason, acting)
+    _write_down(incident, "incident.opened", reason, acting, since=since.isoformat())
     return incident
+
+
+def _check_since(network: Network | None, since: datetime, now: datetime) -> None:
+    before = Incident.objects.filter(network=network, ended_at__gt=since).order_by("-ended_at").first()
+    if since > now:
+        raise Invalid("since_ahead", "The clocks cannot have stood still since an instant that lies ahead.")
+    if since < now - MOST_BACK:
+        raise Invalid("since_too_early", f"An incident may begin at most {MOST_BACK.days} days back.")
+    if before is not None:
+        end = f"{before.ended_at:%Y-%m-%d %H:%M:%S}"
+        raise Invalid("since_covered", f"The last incident here ended at {end} UTC; begin no earlier.")
+
+
+def passed_since(incident: Incident) -> int:
+    """How many deadlines passed between the beginning of an incident and now: what followed from them cannot
+    be undone."""
+    passed = Deadline.objects.filter(
+        state=Deadline.State.PASSED,
+        next_try_at__gte=incident.opened_at,
+        due_at__gte=incident.opened_at,
+        kind__in=pausing.kinds(),
+    )
+    return sum(len(_of(incident, waits)) for waits in _chunks(passed))
 
 
 @transaction.atomic
@@ -59,7 +106,7 @@ def end_incident(*, incident_id: str, reason: str, acting: Actor, expected: str 
     """Let the clocks go on. Every wait is moved later by what it lost, portion by portion; one that was not
     reached yet does not run out meanwhile.
 
-    Raises `Invalid` without a reason, `NotFound`, `Conflict` if it has ended.
+    Raises `Invalid` without a reason, `NotFound`, `Conflict` if it has ended or ends by itself.
     """
     text = _said(reason)
     throw_switch(pausing.SWITCH)
@@ -69,12 +116,22 @@ def end_incident(*, incident_id: str, reason: str, acting: Actor, expected: str 
     seen.check(expected, seen.row, incident)
     if incident.ended_at is not None:
         raise Conflict("incident_ended", "This incident has ended.")
-    # Another host's clock may have opened it.
-    incident.ended_at, incident.ended_by = max(clock.now(), incident.opened_at), _name(acting)
-    incident.save(update_fields=["ended_at", "ended_by"])
-    _write_down(incident, "incident.ended", text, acting)
-    _ring()
+    if incident.cause:
+        raise Conflict(
+            "incident_lasts",
+            "Holdfast found this one by itself and ends it at the next sign of life.",
+        )
+    end(incident, clock.now(), acting, text)
     return incident
+
+
+def end(incident: Incident, at: datetime, acting: Actor, reason: str = "") -> None:
+    """Write the end of an open incident down, in a transaction that has thrown the switch."""
+    # Another host's clock may have opened it.
+    incident.ended_at, incident.ended_by = max(at, incident.opened_at), _name(acting)
+    incident.save(update_fields=["ended_at", "ended_by"])
+    _write_down(incident, "incident.ended", reason or incident.reason, acting)
+    _ring()
 
 
 def carry_on() -> int:
@@ -123,6 +180,12 @@ def _portion(incident: Incident) -> Iterable[Deadline]:
     return waits.order_by("pk")[:PORTION]
 
 
+def _chunks(waits: QuerySet[Deadline]) -> Iterable[list[Deadline]]:
+    rows = waits.order_by("pk").iterator(PORTION)
+    while portion := list(islice(rows, PORTION)):
+        yield portion
+
+
 def _of(incident: Incident, waits: list[Deadline]) -> list[Deadline]:
     if incident.network_id is None:
         return waits
@@ -156,6 +219,6 @@ def _ring() -> None:
     doorbell.on_commit(give_time_back.delay)
 
 
-def _write_down(incident: Incident, action: str, reason: str, acting: Actor) -> None:
-    data = {"scope": incident.network.slug if incident.network else "all", "reason": reason}
+def _write_down(incident: Incident, action: str, reason: str, acting: Actor, **facts: str) -> None:
+    data = {"scope": incident.network.slug if incident.network else "all", "reason": reason, **facts}
     audit.write(action, subject_id=incident.pk, actor_id=acting.id, actor_label=acting.label, data=data)

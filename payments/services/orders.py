@@ -23,7 +23,7 @@ from core.errors import Conflict, NotFound
 from core.money import share
 from payments.locks import live_orders, lock_escrow
 from payments.models import DECIDING, PAYING, Approval, Escrow, LegKind, Order, OrderKind, PayoutLeg
-from payments.services import approvals, chain_terms, controls, routing
+from payments.services import approvals, budgets, chain_terms, controls, gas, routing
 from payments.states import LegState, OrderState
 
 # What anyone may send; a ruling never waits behind payouts. What an operator does, `routing` addresses.
@@ -32,21 +32,6 @@ _PURPOSE = {OrderKind.RULE: routing.DEADLINES, OrderKind.CLAIM_FALLBACK: routing
 MAX_ATTEMPTS = 3
 NEEDS_HUMAN_ALARM = "order_needs_human"
 
-# Static bounds: the contract's own gas floors (150,000 a leg) plus the vault's deployment, never an estimate.
-_GAS = {
-    OrderKind.PAY: 900_000,
-    OrderKind.RULE: 1_100_000,
-    OrderKind.CLAIM_UNFUNDED: 600_000,
-    OrderKind.CLAIM_FALLBACK: 1_100_000,
-    OrderKind.CANCEL: 600_000,
-    OrderKind.RESCUE: 500_000,
-    OrderKind.PAY_LEG: 400_000,
-    OrderKind.MARK: 250_000,
-    OrderKind.REOPEN: 250_000,
-    OrderKind.DISPUTE: 300_000,
-    OrderKind.WITHDRAW: 250_000,
-    OrderKind.EXTEND: 250_000,
-}
 _EVENT = {
     OrderKind.PAY: "Decided",
     OrderKind.RULE: "Decided",
@@ -181,7 +166,7 @@ def submit(order: Order, escrow: Escrow, *, must_be_final_by: datetime | None = 
     """
     item = _calldata(order, escrow)
     way = routing.route(escrow, item, _PURPOSE.get(OrderKind(order.kind), OPERATOR))
-    why = approvals.is_needed(order, way)
+    why = approvals.is_needed(order, way) or budgets.take(order, escrow, way)
     data = approvals.approved_calldata(order, item, way) if why else item
     if data is None:
         _await_approval(order, escrow, approvals.ask(order, escrow, item, way, why))
@@ -194,7 +179,7 @@ def submit(order: Order, escrow: Escrow, *, must_be_final_by: datetime | None = 
         purpose=way.purpose,
         target=way.target,
         data=data,
-        gas_limit=_GAS[OrderKind(order.kind)],
+        gas_limit=gas.bound(escrow.network, order.kind),
         key=f"{order.pk}:{order.attempts}",
         expected=[_expected(order, escrow)],
         label=f"{order.kind} {escrow.pk}",

@@ -8,12 +8,13 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Max, Q
+from django.db.models import Q, Sum
 
 from core import clock, deadlines
 from core.models import Deadline
 from payments.locks import keep_switch
 from payments.models import Incident, TimeGiven
+from payments.services import pulses
 
 # Taken shared by who acts by the clock, and alone by who opens an incident.
 SWITCH = "incidents"
@@ -78,19 +79,23 @@ def settle(wait: Deadline) -> None:
 
 
 def is_open(network_id: int | None) -> bool:
-    """Whether an incident stops the clocks of this network now."""
-    return Incident.objects.filter(_covers(network_id), ended_at__isnull=True).exists()
+    """Whether an incident stops this network's clocks, or a silence that is not written down as one yet."""
+    standing = Incident.objects.filter(_covers(network_id), ended_at__isnull=True)
+    return standing.exists() or bool(pulses.silent_of(network_id))
 
 
 def lost(wait: Deadline, network_id: int | None) -> timedelta:
-    """What the wait has lost until now and was not given: the incidents' time since it began, where they
-    overlap once."""
-    since = TimeGiven.objects.filter(deadline=wait).aggregate(until=Max("until"))["until"]
-    since = max(since, wait.created) if since else wait.created
-    relevant = Incident.objects.filter(_covers(network_id)).filter(
-        Q(ended_at__isnull=True) | Q(ended_at__gt=since)
+    """What the wait has lost until now and was not given: the time of incidents and silences since it began,
+    where they overlap once, without what earlier gifts made good. So one that is written down late, for a
+    time before another's, counts in full."""
+    incidents = Incident.objects.filter(_covers(network_id)).filter(
+        Q(ended_at__isnull=True) | Q(ended_at__gt=wait.created)
     )
-    return _together(relevant.order_by("opened_at"), since)
+    now = clock.now()
+    spans = [(incident.opened_at, incident.ended_at or now) for incident in incidents]
+    spans += [(pulse.alive_at, now) for pulse in pulses.silent_of(network_id)]
+    settled = TimeGiven.objects.filter(deadline=wait).aggregate(sum=Sum("lost"))["sum"] or _NOTHING
+    return max(_NOTHING, _together(spans, wait.created) - settled)
 
 
 def lost_until_now(wait: Deadline) -> timedelta:
@@ -106,7 +111,9 @@ def note(wait: Deadline, network_id: int, missed: timedelta, given: timedelta) -
     """
     if given and not deadlines.move(wait, wait.due_at + given):
         return False
-    last = Incident.objects.filter(_covers(network_id)).order_by("ended_at").last()
+    given_for = TimeGiven.objects.filter(deadline=wait).values("incident")
+    ended = Incident.objects.filter(_covers(network_id), ended_at__isnull=False).exclude(pk__in=given_for)
+    last = ended.order_by("ended_at", "id").last()
     if last is None or last.ended_at is None:
         return False
     TimeGiven.objects.create(
@@ -115,15 +122,23 @@ def note(wait: Deadline, network_id: int, missed: timedelta, given: timedelta) -
     return True
 
 
+def given_to(subject_id: str) -> list[TimeGiven]:
+    """What the waits of a subject that still run were given back, the newest first; at most three."""
+    gifts = TimeGiven.objects.filter(
+        deadline__subject_id=subject_id, deadline__state=Deadline.State.WAITING, given__gt=_NOTHING
+    )
+    return list(gifts.select_related("incident__network").order_by("-id")[:3])
+
+
 def _covers(network_id: int | None) -> Q:
     return Q(network__isnull=True) | Q(network=network_id)
 
 
-def _together(incidents: Iterable[Incident], since: datetime) -> timedelta:
-    now, total, covered = clock.now(), _NOTHING, since
-    for incident in incidents:
-        part = incident.after(covered, now)
-        if part is not None:
-            total += part[1] - part[0]
-            covered = part[1]
+def _together(spans: Iterable[tuple[datetime, datetime]], since: datetime) -> timedelta:
+    """How much of the time after `since` lies in any of these spans."""
+    total, covered = _NOTHING, since
+    for start, end in sorted(spans):
+        if end > covered:
+            total += end - max(start, covered)
+            covered = end
     return total

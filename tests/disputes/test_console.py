@@ -11,8 +11,10 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
 
+from accounts.services import access
 from core import audit, clock, deadlines, files
 from core.models import AuditEntry
+from disputes import timing
 from disputes.admin import DisputeAdmin
 from disputes.models import Dispute, Ruling
 from disputes.services import evidence, review
@@ -295,3 +297,22 @@ def test_the_queue_costs_the_same_for_many_cases(people: Cast, token: Any) -> No
     with CaptureQueriesContext(connection) as many:
         client.get(LIST)
     assert len(many) == len(few)
+
+
+@pytest.mark.parametrize("how", ["switched off", "out of the group"])
+def test_the_case_of_an_arbitrator_who_left_goes_back_to_the_queue(
+    people: Cast, under_review: Dispute, how: str
+) -> None:
+    assert under_review.arbitrator == people.arbitrator
+    assert review.unclaim_absent() == 0
+    if how == "switched off":
+        access.disable(people.arbitrator.pk, people.lead)
+    else:
+        people.arbitrator.groups.clear()
+    assert review.unclaim_absent() == 1
+    found = Dispute.objects.get(pk=under_review.pk)
+    assert (found.arbitrator, found.state) == (None, under_review.state)
+    assert deadlines.waiting(found.pk).filter(kind=timing.FIRST_ACTION).exists()
+    assert AuditEntry.objects.get(action="dispute.unclaimed").data["arbitrator"] == people.arbitrator.pk
+    review.claim(dispute_id=found.pk, person=people.colleague)
+    assert review.unclaim_absent() == 0

@@ -1,6 +1,8 @@
 """The gate is the operator, seats are contracts, and what is above a cap waits for a second person."""
 
+import dataclasses
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -14,14 +16,16 @@ from chain.rpc import pool
 from contracts import calls
 from contracts import gate as gate_contract
 from contracts.artifacts import ESCROW_ADDRESS
+from core import clock
 from core.errors import Conflict, Forbidden, Held, Invalid
 from core.models import AuditEntry, Deadline
-from payments.models import Approval, Escrow, EscrowPolicy, Order
-from payments.services import approving, controls
+from payments.models import Approval, Budget, Escrow, EscrowPolicy, Order
+from payments.services import approving, budgets, controls
 from tests.browser import Browser
 from tests.chain.fixtures import USDT
 from tests.payments.acts import DAY, deliver, dispute, refund, release, rule, withdraw
-from tests.payments.fixtures import BUYER_ADDRESS, SELLER_ADDRESS, Desk, UserFactory, actor
+from tests.payments.fixtures import BUYER_ADDRESS, SELLER_ADDRESS, Cast, Desk, UserFactory, actor
+from tests.payments.test_concurrency import at_once
 from wallets.models import Gate, GateGrant, Seat
 from wallets.services import gates
 from wallets.services.seats import create_seat
@@ -34,7 +38,8 @@ def low_caps(settings: Any) -> None:
 
 @pytest.fixture
 def capped(low_caps: None, desk: Desk) -> Desk:
-    """A desk whose gate lets the payout key decide escrows up to 100 USDT, 150 USDT a day."""
+    """A desk whose gate lets the payout key decide escrows up to 100 USDT, 150 USDT a day, whoever it is."""
+    EscrowPolicy.objects.update(party_budget_bps=10_000, deal_budget_bps=10_000)
     return desk
 
 
@@ -323,11 +328,12 @@ def test_a_second_key_that_is_kept_outside_signs_outside(capped: Desk) -> None:
 
 
 def test_what_the_chain_refuses_above_the_days_cap_waits_for_a_second_person_too(capped: Desk) -> None:
-    first, second = capped.funded(100 * USDT), capped.funded(90 * USDT)
+    others = strangers(capped)  # whose own budget is whole
+    first, second = capped.funded(100 * USDT), others.funded(90 * USDT)
     release(capped, first)
     capped.settle()
     assert capped.state(first) == "released"
-    release(capped, second)
+    release(others, second)
     capped.until(lambda: Approval.objects.filter(order__escrow=second).exists())
     found = waiting(second)
     assert found.why == "above the cap of the day"
@@ -336,6 +342,100 @@ def test_what_the_chain_refuses_above_the_days_cap_waits_for_a_second_person_too
     assert capped.state(second) == "released"
     tries = Call.objects.filter(group=found.order_id).values_list("outcome", flat=True)
     assert sorted(tries) == ["done", "failed"]
+
+
+# Above the budget of a party or a deal ---------------------------------------------------------------
+
+
+def strangers(desk: Desk) -> Desk:
+    """Two other people at the same desk."""
+    names = ("another.buyer", "another.seller")
+    buyer, seller = (UserFactory(email=f"{name}@example.org") for name in names)
+    return dataclasses.replace(desk, cast=Cast(buyer, seller, desk.cast.stranger))
+
+
+def test_one_persons_refunds_to_themselves_use_up_their_budget_and_nobody_elses(desk: Desk) -> None:
+    EscrowPolicy.objects.update(party_budget_bps=100)  # 5,000 a day: the largest escrow, whatever the part
+    GateGrant.objects.filter(per_day__gt=1).update(per_escrow=100 * USDT, per_day=4_000 * USDT)
+    first, second = desk.funded(80 * USDT), desk.funded(30 * USDT)
+    refund(desk, first)
+    refund(desk, second)
+    found = waiting(second)
+    assert "without a second person" in found.why
+    others = strangers(desk)
+    paid = others.funded(90 * USDT)
+    release(others, paid)
+    desk.settle()
+    assert (desk.state(first), desk.state(second), desk.state(paid)) == ("refunded", "refunding", "released")
+    used = set(Budget.objects.filter(subject__startswith="party:").values_list("used", flat=True))
+    assert used == {80 * USDT, 90 * USDT}
+    approving.approve(approval_id=found.pk, typed_amount="30", person=approver())
+    desk.settle()
+    assert desk.state(second) == "refunded"
+
+
+def test_one_deal_has_a_budget_of_its_own(desk: Desk) -> None:
+    EscrowPolicy.objects.update(party_budget_bps=10_000, deal_budget_bps=100)
+    GateGrant.objects.filter(per_day__gt=1).update(per_escrow=100 * USDT)
+    escrow, other = desk.funded(40 * USDT), desk.funded(50 * USDT)
+    subject = f"deal:{escrow.deal_id}"
+    today = clock.now().date()
+    Budget.objects.create(day=today, token=escrow.token, subject=subject, used=480 * USDT)
+    refund(desk, escrow)
+    refund(desk, other)
+    desk.settle()
+    assert (desk.state(escrow), desk.state(other)) == ("refunding", "refunded")
+    assert waiting(escrow).why == "above what a party or a deal is paid in one day without a second person"
+    refund_later(desk, escrow)
+
+
+def test_of_payouts_at_once_no_more_pass_than_the_budget_holds(desk: Desk) -> None:
+    GateGrant.objects.filter(per_day__gt=1).update(per_escrow=100 * USDT)
+    EscrowPolicy.objects.update(party_budget_bps=20)
+    escrows = [desk.funded(40 * USDT) for _ in range(4)]
+    at_once(*[partial(refund, desk, escrow) for escrow in escrows])
+    assert Approval.objects.filter(state="waiting").count() == 2
+    mine = Budget.objects.filter(subject=f"party:{desk.cast.buyer.pk}")
+    assert [row.used for row in mine] == [80 * USDT]
+    desk.settle()
+    assert sorted(desk.state(escrow) for escrow in escrows) == ["refunded"] * 2 + ["refunding"] * 2
+
+
+def test_half_of_the_days_cap_calls_a_human_until_the_day_is_over(desk: Desk) -> None:
+    GateGrant.objects.filter(per_day__gt=1).update(per_day=1_000 * USDT, per_escrow=600 * USDT)
+    escrow = desk.funded(600 * USDT)
+    budgets.watch(desk.engine.network)
+    assert open_alarms(budgets.HALF_USED) == 0
+    refund(desk, escrow)
+    budgets.watch(desk.engine.network)
+    assert open_alarms(budgets.HALF_USED) == 1
+    desk.settle()
+    with clock.travelled(DAY):
+        budgets.watch(desk.engine.network)
+    assert open_alarms(budgets.HALF_USED) == 0
+
+
+def test_who_has_the_right_changes_the_budgets_with_a_reason(desk: Desk) -> None:
+    address = f"/admin/payments/escrowpolicy/{desk.engine.network.pk}/budgets/"
+    form = {"_form_submitted": "on", "party_bps": "500", "deal_bps": "250", "reason": "a sale"}
+    form |= {"own_password": "correct horse"}
+    client, plain = Browser(), UserFactory(email="plain@example.org", is_staff=True)
+    client.force_login(plain)
+    assert client.post(address, form).status_code == 403
+    client.force_login(desk.cast.stranger)
+    assert client.post(address, form).status_code == 302
+    plain.user_permissions.add(Permission.objects.get(codename="change_escrowpolicy"))
+    client.force_login(User.objects.get(pk=plain.pk))
+    for wrong in ({"reason": " "}, {"own_password": "a guess"}):
+        client.post(address, form | wrong)
+        assert EscrowPolicy.objects.get().party_budget_bps == 1_000
+    assert "are changed" in client.post(address, form).content.decode()
+    policy = EscrowPolicy.objects.get()
+    assert (policy.party_budget_bps, policy.deal_budget_bps) == (500, 250)
+    assert AuditEntry.objects.get(action="policy.budgets").data["reason"] == "a sale"
+    plain.user_permissions.add(Permission.objects.get(codename="view_budget"))
+    client.force_login(User.objects.get(pk=plain.pk))
+    assert client.get("/admin/payments/budget/").status_code == 200
 
 
 # The console -----------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from django.contrib.auth.models import Permission
 from django.test import Client
 
 from accounts.models import User
+from core import clock, deadlines
 from core.models import AuditEntry
 from payments.models import Escrow, Incident
 from payments.services import clocks
@@ -233,3 +234,21 @@ def test_the_list_asks_as_often_for_many_as_for_few(
         end(desk, begin(desk))
     with django_assert_num_queries(len(few)):
         client.get("/admin/payments/incident/")
+
+
+def test_an_operator_tells_since_when_and_reads_what_cannot_be_undone(desk: Desk) -> None:
+    expired = desk.proposed()
+    desk.platform_travels(6 * DAY)
+    deadlines.run_due()
+    assert desk.state(expired) == "expired"
+    client = operator()
+    assert 'type="datetime-local"' in text(client, "/admin/payments/incident/open/")
+    since = (clock.now() - 2 * DAY).replace(second=0, microsecond=0)
+    form = FORM | {"reason": WHY, "network": "", "since": f"{since:%Y-%m-%dT%H:%M}"}
+    ahead = form | {"since": f"{since + 3 * DAY:%Y-%m-%dT%H:%M}"}
+    refused = client.post("/admin/payments/incident/open/", ahead)
+    assert "an instant that lies ahead" in refused.content.decode() and not Incident.objects.exists()
+    answer = client.post("/admin/payments/incident/open/", form).content.decode()
+    assert "passed since then and stay as they are: 1." in answer
+    assert Incident.objects.get().opened_at == since
+    assert text(client, f"/admin/payments/incident/{quote(Incident.objects.get().pk)}/change/")

@@ -104,6 +104,7 @@ DIALOGS = {
     "payoutleg": {"retry"},
     "killswitch": {"start"},
     "incident": {"open", "end"},
+    "escrowpolicy": {"budgets"},
 }
 
 
