@@ -56,9 +56,21 @@ def _answers(url: str) -> bool:
 
 
 @pytest.fixture(scope="session")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the site keeps its files."""
+    return tmp_path_factory.mktemp("site")
+
+
+@pytest.fixture(scope="session")
+def mail(folder: Path) -> Path:
+    """The folder with a file for each mail that the site sent."""
+    return folder / "mail"
+
+
+@pytest.fixture(scope="session")
+def site(folder: Path) -> Iterator[str]:
     """The address of a running site: web, Celery worker and beat on real services."""
-    folder, port = tmp_path_factory.mktemp("site"), _free_port()
+    port = _free_port()
     env = os.environ | environment(str(folder), port)
     env |= {
         "DJANGO_SETTINGS_MODULE": "escrow_platform.settings.local",

@@ -9,6 +9,7 @@ from contracts.artifacts import KEYLESS_DEPLOYER, create2_address
 from contracts.calls import Act, Signers, erc20_transfer, relay, test_token_mint
 from payments.models import Escrow, Order, RefundRequest
 from payments.services import delivery, disputing, payouts
+from tests.chain.fixtures import Anvil
 from tests.payments.fixtures import BUYER_ADDRESS, SELLER_ADDRESS, Desk, actor
 from wallets.models import Seat
 from wallets.services.seats import sign_ruling
@@ -144,17 +145,21 @@ _PLAIN_CODE = "0x00000000000000000000000000000000000C0DE5"
 
 
 def refuse_recipient(desk: Desk, address: str | None) -> None:
+    """The token of this desk refuses an address; see `refuse_on`."""
+    refuse_on(desk.engine.chain, desk.token.address, address)
+    desk.engine.chain.mine()
+
+
+def refuse_on(chain: Anvil, token: str, address: str | None) -> None:
     """The token reverts every transfer to `address` from now on; None: it pays everybody again.
 
     Its own code moves to another address, and what stands in its place asks it, but for that transfer.
     """
-    rpc, token = desk.engine.chain.rpc, desk.token.address
-    kept = rpc("eth_getCode", _PLAIN_CODE, "latest")
+    kept = chain.rpc("eth_getCode", _PLAIN_CODE, "latest")
     if kept == "0x":
-        kept = rpc("eth_getCode", token, "latest")
-        rpc("anvil_setCode", _PLAIN_CODE, kept)
-    rpc("anvil_setCode", token, "0x" + _refusing(address).hex() if address else kept)
-    desk.engine.chain.mine()
+        kept = chain.rpc("eth_getCode", token, "latest")
+        chain.rpc("anvil_setCode", _PLAIN_CODE, kept)
+    chain.rpc("anvil_setCode", token, "0x" + _refusing(address).hex() if address else kept)
 
 
 def _refusing(address: str) -> bytes:
