@@ -2,11 +2,8 @@
 
 from typing import Any, cast
 
+from allauth.account import forms as allauth_forms
 from allauth.account.adapter import get_adapter
-from allauth.account.forms import ChangePasswordForm as AllauthChangePasswordForm
-from allauth.account.forms import LoginForm as AllauthLoginForm
-from allauth.account.forms import SignupForm as AllauthSignupForm
-from allauth.account.forms import UserTokenForm
 from django.contrib.auth.hashers import make_password
 from django.http import HttpRequest
 
@@ -15,14 +12,14 @@ from accounts.adapter import ID_PREFIX
 from accounts.models import User
 
 
-class LoginForm(AllauthLoginForm):
+class LoginForm(allauth_forms.LoginForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         labels = {"login": "E-mail", "password": "Password", "remember": "Keep me signed in on this device"}
         _word(self, labels)
 
 
-class SignupForm(AllauthSignupForm):
+class SignupForm(allauth_forms.SignupForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         _word(self, {"email": "E-mail", "password1": "Password"})
@@ -36,7 +33,7 @@ class SignupForm(AllauthSignupForm):
         return saved
 
 
-class ChangePasswordForm(AllauthChangePasswordForm):
+class ChangePasswordForm(allauth_forms.ChangePasswordForm):
     """Guesses at the current password count like those of a step-up."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -45,8 +42,8 @@ class ChangePasswordForm(AllauthChangePasswordForm):
             self,
             {
                 "oldpassword": "Your current password",
-                "password1": "The new one",
-                "password2": "The new one again",
+                "password1": "The new password",
+                "password2": "The new password again",
             },
         )
 
@@ -57,7 +54,31 @@ class ChangePasswordForm(AllauthChangePasswordForm):
         return password
 
 
-class ResetLinkForm(UserTokenForm):
+class AddEmailForm(allauth_forms.AddEmailForm):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        _word(self, {"email": "Your new e-mail"})
+
+
+class ResetPasswordForm(allauth_forms.ResetPasswordForm):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        _word(self, {"email": "E-mail"})
+
+
+class ResetPasswordKeyForm(allauth_forms.ResetPasswordKeyForm):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        _word(self, {"password1": "The new password", "password2": "The new password again"})
+
+
+class ReauthenticateForm(allauth_forms.ReauthenticateForm):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        _word(self, {"password": "Your password"})
+
+
+class ResetLinkForm(allauth_forms.UserTokenForm):
     """Finds the person whose id stands in a reset link; see `AccountAdapter`."""
 
     def _get_user(self, uidb36: str) -> User | None:
