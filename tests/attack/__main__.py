@@ -10,9 +10,10 @@ import sys
 import tempfile
 from pathlib import Path
 
+from escrow_platform.stack import postgres
 from tests.attack import report
 from tests.bench import databases
-from tests.bench.ground import SETTINGS, Broken, chain, manage
+from tests.bench.ground import Broken, chain, manage
 
 NAMES = ("passwords", "dust", "bodies", "races")
 
@@ -23,11 +24,12 @@ def main() -> int:
     parser.add_argument("plays", nargs="*", choices=[*NAMES, []], help="all without any")
     parser.add_argument("--no-report", action="store_true", help="leave docs/results as it is")
     options = parser.parse_args()
-    os.environ["DJANGO_SETTINGS_MODULE"] = SETTINGS
+    os.environ["DJANGO_SETTINGS_MODULE"] = "tests.attack.settings"
     with tempfile.TemporaryDirectory(prefix="holdfast-attack-") as name:
         url = databases.create("attack")
         os.environ.update(DATABASE_URL=url, HOLDFAST_STATE=name, MEDIA_ROOT=f"{name}/media")
         manage("migrate", "--no-input")
+        manage("grant_rights", "--if-there")
         try:
             found = _played(Path(name), options.plays or NAMES)
         except Broken as error:
@@ -53,7 +55,8 @@ def _played(folder: Path, names: "tuple[str, ...] | list[str]") -> dict[str, obj
         desk = town.desk(node)
         people = (UserFactory(email=f"other.{role}@example.org") for role in ("buyer", "seller", "stranger"))
         other = Desk(desk.engine, desk.token, Cast(*people))
-        with running(folder, workers=2, web=True) as site:
+        logins = postgres.logins(os.environ["DATABASE_URL"])
+        with running(folder, workers=2, web=True, logins=logins) as site:
             scene = Scene(folder, site, desk, other)
             before, cases = scene.web_peak(), []
             for name in names:

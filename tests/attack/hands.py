@@ -32,6 +32,8 @@ class Hands:
         self._end = time.monotonic() + MOST_SECONDS
         self._told = False
         self._stopped = False
+        # An address of its own, as a stranger has one.
+        self._from = (str(plan["address"]), 0)
 
     def goes_on(self) -> bool:
         """Whether another request may be sent; counts it."""
@@ -49,7 +51,7 @@ class Hands:
         }
         ear = asyncio.ensure_future(asyncio.to_thread(sys.stdin.read))
         timeout = aiohttp.ClientTimeout(total=60)
-        connector = aiohttp.TCPConnector(limit=0, force_close=True)
+        connector = aiohttp.TCPConnector(limit=0, force_close=True, local_addr=self._from)
         async with aiohttp.ClientSession(timeout=timeout, connector=connector) as session:
             loop = loops[self.plan["kind"]]
             running = [asyncio.ensure_future(loop(session)) for _ in range(self.plan["at_once"])]
@@ -96,7 +98,9 @@ class Hands:
         while self.goes_on():
             begin = time.monotonic()
             try:
-                reader, writer = await asyncio.open_connection(where.hostname, where.port)
+                reader, writer = await asyncio.open_connection(
+                    where.hostname, where.port, local_addr=self._from
+                )
                 head = f"POST {where.path} HTTP/1.1\r\nHost: {where.netloc}\r\nContent-Length: 900000\r\n"
                 fields = "".join(f"{name}: {value}\r\n" for name, value in self.plan["headers"].items())
                 writer.write(f"{head}{fields}\r\nx".encode())

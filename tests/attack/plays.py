@@ -7,7 +7,7 @@ from typing import Any
 
 from contracts.artifacts import TEST_USDT_ADDRESS
 from contracts.calls import erc20_transfer, test_token_mint
-from tests.attack.scene import PASSWORD, Scene, page_of, verdict
+from tests.attack.scene import PASSWORD, THEIRS, Scene, page_of, verdict
 from tests.attack.visitor import Visitor
 from tests.bench import crowd
 from tests.bench.ground import expect
@@ -26,7 +26,7 @@ def passwords(scene: Scene) -> list[dict[str, Any]]:
     escrow = _funded(scene)
     address = page_of(escrow, "release/")
     shown = scene.attacker.form(address) | {"how_much": "all", "password": "a wrong guess"}
-    stranger = Visitor(scene.site.url)
+    stranger = Visitor(scene.site.url, THEIRS)
     sign_in = stranger.form("/accounts/login/") | {
         "login": scene.other.cast.seller.email,
         "password": "a wrong guess",
@@ -152,7 +152,7 @@ def races(scene: Scene) -> list[dict[str, Any]]:
 
     secret, escrows = _delegated(scene)
     operator = _operator(scene)
-    seller = Visitor.signed_in(scene.site.url, scene.desk.cast.seller.email, PASSWORD)
+    seller = Visitor.signed_in(scene.site.url, THEIRS, scene.desk.cast.seller.email, PASSWORD)
     before = scene.calm()
     answers: Counter[str] = Counter()
     looked: list[Any] = []
@@ -267,7 +267,7 @@ def _operator(scene: Scene) -> Visitor:
     from accounts.models import User
 
     User.objects.create_superuser("operator@example.org", PASSWORD)
-    return Visitor.signed_in(scene.site.url, "operator@example.org", PASSWORD)
+    return Visitor.signed_in(scene.site.url, "127.0.0.4", "operator@example.org", PASSWORD)
 
 
 def _funded(scene: Scene) -> Any:

@@ -15,6 +15,8 @@ from tests.bench.site import Site
 
 PASSWORD = "correct horse"
 LOADS = 50
+# Loopback addresses: who disturbs, and who is disturbed.
+THEIRS, BYSTANDERS = "127.0.0.2", "127.0.0.3"
 WORST_RATIO = 3.0
 # What a worker says that could not reach the database.
 _REFUSED = ("too many clients", "remaining connection slots", "too many connections", "connection refused")
@@ -37,8 +39,9 @@ class Scene:
     other: Any
 
     def __post_init__(self) -> None:
-        self.attacker = Visitor.signed_in(self.site.url, self.desk.cast.buyer.email, PASSWORD)
-        self.bystander = Visitor.signed_in(self.site.url, self.other.cast.buyer.email, PASSWORD)
+        buyer, neighbour = self.desk.cast.buyer.email, self.other.cast.buyer.email
+        self.attacker = Visitor.signed_in(self.site.url, THEIRS, buyer, PASSWORD)
+        self.bystander = Visitor.signed_in(self.site.url, BYSTANDERS, neighbour, PASSWORD)
         self.page = page_of(self.other.agreed().escrows.get())
 
     def calm(self) -> Loads:
@@ -49,7 +52,7 @@ class Scene:
     @contextmanager
     def attack(self, kind: str, url: str, **plan: Any) -> Iterator[Attack]:
         """The attacker's hands at work until the block ends; `most` requests at most."""
-        whole = {"kind": kind, "url": url, "headers": {}, **plan}
+        whole = {"kind": kind, "url": url, "address": THEIRS, "headers": {}, **plan}
         argv = [sys.executable, "-m", "tests.attack.hands"]
         hands = subprocess.Popen(argv, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         assert hands.stdin is not None and hands.stdout is not None

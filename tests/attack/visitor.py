@@ -23,12 +23,13 @@ class Visitor:
     """Cookies and an address; one connection for each request, as a crowd of people has them."""
 
     site: str
+    address: str
     cookies: dict[str, str] = field(default_factory=dict)
 
     @classmethod
-    def signed_in(cls, site: str, email: str, password: str) -> "Visitor":
-        """By the sign-in page."""
-        visitor = cls(site)
+    def signed_in(cls, site: str, address: str, email: str, password: str) -> "Visitor":
+        """By the sign-in page, from a loopback address."""
+        visitor = cls(site, address)
         form = visitor.form("/accounts/login/") | {"login": email, "password": password}
         status, _ = visitor.send("POST", "/accounts/login/", form)
         expect(status == 302, f"signing in answered {status}")
@@ -37,7 +38,9 @@ class Visitor:
     def send(self, method: str, path: str, form: dict[str, str] | None = None) -> tuple[int, str]:
         """Status and text of the answer; 0 where there was none."""
         where = urlsplit(self.site)
-        connection = http.client.HTTPConnection(where.hostname or "", where.port, timeout=60)
+        connection = http.client.HTTPConnection(
+            where.hostname or "", where.port, timeout=60, source_address=(self.address, 0)
+        )
         body = urlencode(form) if form is not None else None
         try:
             connection.request(method, path, body, self.headers(form is not None))

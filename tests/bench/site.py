@@ -3,7 +3,7 @@
 import os
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -38,15 +38,24 @@ class Site:
 
 
 @contextmanager
-def running(folder: Path, *, workers: int, web: bool = False) -> Iterator[Site]:
-    """So many workers with one task at a time, the scheduler, the follower of heads, and pages if wanted."""
+def running(
+    folder: Path, *, workers: int, web: bool = False, logins: Mapping[str, str] | None = None
+) -> Iterator[Site]:
+    """So many workers with one task at a time, the scheduler, the follower of heads, and pages if wanted.
+
+    `logins`: addresses of the database for `web` and `work`; without them all use this process's own.
+    """
     with Redis.from_url(os.environ["REDIS_URL"]) as redis:
         redis.flushall()
     site = Site()
     with ExitStack() as stack:
 
         def start(name: str, *argv: str) -> None:
-            site.pids[name] = stack.enter_context(process(name, *argv, folder=folder))
+            login = (logins or {}).get("web" if name == "web" else "work")
+            environment = {"DATABASE_URL": login} if login else None
+            site.pids[name] = stack.enter_context(
+                process(name, *argv, folder=folder, environment=environment)
+            )
 
         for number in range(1, workers + 1):
             host = f"bench{number}@localhost"
