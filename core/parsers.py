@@ -3,13 +3,13 @@
 import json
 import re
 from collections.abc import Mapping
-from io import BytesIO
 from typing import IO, Any
 
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
 from rest_framework.exceptions import ParseError
 from rest_framework.parsers import JSONParser
+from rest_framework.utils.json import strict_constant
 
 DEEPEST = 32
 # A string that nobody closes counts to the end: looking for a later start in it would cost its square.
@@ -37,10 +37,27 @@ class BoundedJSONParser(JSONParser):
             raise RequestDataTooBig("the body is too large")
         if _too_deep(raw):
             raise ParseError(f"JSON may be nested {DEEPEST} levels deep.")
-        value = super().parse(BytesIO(raw), media_type, parser_context)
+        value = _decoded(raw)
         if _SURROGATE in raw.lower() and not _is_text(value):
             raise ParseError("The body holds half a surrogate pair, which is no text.")
         return value
+
+
+def _decoded(raw: bytes) -> Any:
+    try:
+        return json.loads(raw.decode(), parse_constant=strict_constant, object_pairs_hook=_once)
+    except ValueError as error:
+        raise ParseError(f"The body is no JSON: {error}.") from None
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object whose members are named once: of two with one name a reader keeps the one it likes."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ParseError(f"The member “{twice[:40]}” stands twice in one object.")
+    return found
 
 
 def _is_text(value: Any) -> bool:

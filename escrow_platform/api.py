@@ -34,6 +34,8 @@ class Schema(ApiView):
 
     authentication_classes = ()
     permission_classes = ()
+    # Whatever is asked for, there is one document.
+    takes_query = ("GET", "HEAD")
 
     def get(self, request: Request) -> Response:
         return Response(document(), content_type="application/vnd.oai.openapi+json;version=3.1")

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from functools import wraps
@@ -22,6 +23,8 @@ HEADER = "Idempotency-Key"
 REPLAYED = "Idempotency-Replayed"
 KEPT = timedelta(days=30)
 _LONGEST = 255
+_QUOTED = re.compile(r'"(?P<key>(?:[ !#-\[\]-~]|\\["\\])*)"')
+_BARE = re.compile(r"[!#-+\--\[\]-~]+")
 _KEPT_HEADERS = ("ETag", "Location")
 
 Handler = Callable[..., Response]
@@ -59,21 +62,36 @@ def forget_old() -> int:
 
 
 def _key(request: Request) -> str:
-    key = request.headers.get(HEADER, "").strip()
-    if not key:
+    sent = request.headers.get(HEADER, "").strip()
+    if not sent:
         raise DomainError(
             "idempotency_key_missing",
             f"Send an {HEADER} header with a value of your own, for example a random UUID.",
             status=400,
             title="No idempotency key",
         )
-    if len(key) > _LONGEST or not key.isascii() or not key.isprintable():
+    key = key_of(sent)
+    if key is None:
         raise DomainError(
             "idempotency_key_malformed",
-            f"An idempotency key has at most {_LONGEST} printable ASCII characters.",
+            f"Send one idempotency key of 1 to {_LONGEST} printable ASCII characters: in double quotes, or "
+            "bare if it has no space, comma, quote or backslash.",
             status=400,
             title="The idempotency key is malformed",
         )
+    return key
+
+
+def key_of(header: str) -> str | None:
+    """The key that a header carries, None if it carries none.
+
+    The header is a string of RFC 8941 (draft-ietf-httpapi-idempotency-key-header), `"abc"`; the bare form
+    `abc`, which most clients send, is the same key.
+    """
+    quoted = _QUOTED.fullmatch(header)
+    key = re.sub(r"\\(.)", r"\1", quoted["key"]) if quoted else header
+    if not 0 < len(key) <= _LONGEST or not (quoted or _BARE.fullmatch(key)):
+        return None
     return key
 
 

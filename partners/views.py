@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from core.errors import Forbidden
+from core.errors import DomainError, FieldError, Forbidden
 from partners.authentication import ApiKeyAuthentication, Caller, caller_of
 from partners.models import Scope
 from partners.throttling import AddressThrottle, KeyThrottle, WindowThrottle
@@ -34,6 +34,8 @@ class ApiView(APIView):
     scopes: ClassVar[Mapping[str, str]] = {"GET": Scope.READ, "HEAD": Scope.READ}
     authentication_classes: Sequence[type[BaseAuthentication]] = (ApiKeyAuthentication,)
     permission_classes: Sequence[type[BasePermission]] = (IsAuthenticated, HasScope)
+    # Methods whose view reads query parameters and refuses those that it does not know.
+    takes_query: ClassVar[Sequence[str]] = ()
     metadata_class = None  # OPTIONS tells nothing that the schema does not tell better
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
@@ -42,6 +44,8 @@ class ApiView(APIView):
         self._limit(request, AddressThrottle())
         super().initial(request, *args, **kwargs)
         self._limit(request, KeyThrottle())
+        if request.query_params and request.method not in self.takes_query:
+            raise _no_parameters(request)
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Response:
         answer: Response = super().finalize_response(request, response, *args, **kwargs)
@@ -63,11 +67,19 @@ class ApiView(APIView):
             raise Throttled(limit.wait())
 
 
+def _no_parameters(request: Request) -> DomainError:
+    text = "There is no such parameter."
+    errors = [FieldError(f"/query/{name}", "malformed", text) for name in request.query_params]
+    message = "This address takes no query parameters."
+    return DomainError("malformed", message, errors, 400, "The request is malformed")
+
+
 class NothingHere(ApiView):
     """Every address below the API's root that is no resource: 404 as problem+json, also without a key."""
 
     authentication_classes = ()
     permission_classes = ()
+    takes_query: ClassVar[Sequence[str]] = [name.upper() for name in APIView.http_method_names]
     schema = None
 
     def _refuse(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Response:

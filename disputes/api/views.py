@@ -20,7 +20,7 @@ from partners.models import Scope
 from partners.preconditions import tagged
 from partners.views import ApiView
 from payments.api.filters import CreatedFilter, filtered_page, parameters
-from payments.api.inputs import Strict
+from payments.api.inputs import Choice, Strict, Text
 from payments.api.outputs import AmountOut, DeadlineOut
 from payments.api.reading import one_escrow, with_deadlines
 from payments.api.views import ESCROW_ID, EscrowAction
@@ -35,9 +35,9 @@ _REASONS = sorted(code for code, reason in reasons.REASONS.items() if reason.rol
 class DisputeInput(Strict):
     """Why, in whose name, and what happened."""
 
-    role = serializers.ChoiceField(Role.choices, help_text="The side for which you dispute.")
-    reason = serializers.ChoiceField(_REASONS)
-    text = serializers.CharField(max_length=20_000, help_text="What happened, in this side's own words.")
+    role = Choice(Role.choices, help_text="The side for which you dispute.")
+    reason = Choice(_REASONS)
+    text = Text(max_length=20_000, help_text="What happened, in this side's own words.")
 
 
 class DisputeOut(serializers.Serializer[Dispute]):
@@ -53,7 +53,9 @@ class DisputeOut(serializers.Serializer[Dispute]):
     status = serializers.SerializerMethodField()
     opened_by = serializers.ChoiceField(Role.choices)
     reason = serializers.CharField()
-    disputed = serializers.SerializerMethodField(help_text="The remainder when the chain froze it.")
+    disputed = serializers.SerializerMethodField(
+        help_text="The remainder when the chain froze it; until then what it will freeze."
+    )
     evidence_hash = serializers.CharField()
     opened_at = serializers.DateTimeField(allow_null=True)
     closed_at = serializers.DateTimeField(allow_null=True)
@@ -118,6 +120,8 @@ class OpenDispute(EscrowAction):
 
 class Disputes(ApiView):
     """All disputes."""
+
+    takes_query = ("GET", "HEAD")
 
     @extend_schema(
         operation_id="list_disputes",

@@ -1,7 +1,7 @@
 """Filters of lists: by status and by time. What is not a filter is refused, not ignored."""
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import django_filters
@@ -12,6 +12,7 @@ from django_filters.filterset import FilterSet
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework.request import Request
 
+from core import instants
 from core.errors import DomainError, FieldError
 from core.models import OutboxEvent
 from core.pagination import LARGEST, USUAL, Page, page
@@ -22,14 +23,16 @@ _BOUNDS = {"gte": "at or after", "gt": "after", "lte": "at or before", "lt": "be
 
 
 class InstantField(IsoDateTimeField):
-    """RFC 3339; an instant that UTC has no year for is refused like any other that cannot be read."""
+    """RFC 3339 with its offset: nobody's time zone is guessed."""
 
     def to_python(self, value: Any) -> datetime | None:
-        found: datetime | None = super().to_python(value)
+        if not value:
+            return None
         try:
-            return found and found.astimezone(UTC)
-        except OverflowError:
-            raise ValidationError(self.error_messages["invalid"], code="invalid") from None
+            return instants.read(value)
+        except ValueError:
+            text = f"{instants.SENTENCE} In an address a plus sign is written %2B."
+            raise ValidationError(text, code="invalid") from None
 
 
 class InstantFilter(django_filters.IsoDateTimeFilter):
@@ -78,6 +81,11 @@ def filtered_page(request: Request, rows: QuerySet[Any], filters: type[CreatedFi
     given = request.query_params
     known = set(_all(filters)) | set(_PAGING)
     errors = [_error(name, "There is no such parameter.") for name in given if name not in known]
+    errors += [
+        _error(name, "Give this parameter once; one of them would be ignored.")
+        for name, values in given.lists()
+        if len(values) > 1
+    ]
     chosen: Any = filters(given, queryset=rows)
     if not chosen.is_valid():
         errors += [_error(name, str(texts[0])) for name, texts in chosen.errors.items()]
@@ -96,7 +104,11 @@ def parameters(filters: type[CreatedFilter]) -> list[OpenApiParameter]:
     ]
     for name, item in _all(filters).items():
         options = [value for value, _ in item.extra.get("choices", [])] or None
-        text = f"Created {_BOUNDS[item.lookup_expr]} this instant, RFC 3339." if "[" in name else ""
+        text = (
+            f"Created {_BOUNDS[item.lookup_expr]} this instant, RFC 3339 with Z or an offset."
+            if "[" in name
+            else ""
+        )
         found.append(OpenApiParameter(name, str, enum=options, description=text))
     return found
 

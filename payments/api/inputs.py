@@ -1,13 +1,14 @@
 """What partners send: checked for shape here, for rules by the services."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from django.conf import settings
 from rest_framework import serializers
 
 from chain.models import Token
-from core import money
+from core import instants, money
 from core.addresses import LONGEST
 from core.errors import FieldError, Invalid
 from core.text import check_short
@@ -19,21 +20,58 @@ _AMOUNT = r"^[0-9]{1,40}(\.[0-9]{1,18})?$"
 _MOST_METADATA = 50
 
 
-class AmountText(serializers.RegexField):
-    """An amount as a decimal string; never a JSON number, which would lose digits."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(
-            _AMOUNT,
-            help_text="A decimal string in the deal's token, for example “250.00”.",
-            error_messages={"invalid": "Write a plain decimal string, without commas: “2500.00”."},
-            **kwargs,
-        )
+class Text(serializers.CharField):
+    """A JSON string; a number or a boolean is refused, not written out."""
 
     def to_internal_value(self, data: Any) -> str:
         if not isinstance(data, str):
-            self.fail("invalid")
+            raise serializers.ValidationError("Send a JSON string, in quotes.", "not_a_string")
+        return str(super().to_internal_value(data))
+
+
+class Email(Text, serializers.EmailField):
+    """An e-mail address."""
+
+
+class Slug(Text, serializers.SlugField):
+    """Letters, digits, hyphens and underscores."""
+
+
+class Choice(serializers.ChoiceField):
+    """One of some JSON strings."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        if not isinstance(data, str):
+            raise serializers.ValidationError("Send a JSON string, in quotes.", "not_a_string")
         return super().to_internal_value(data)
+
+
+class Whole(serializers.IntegerField):
+    """A JSON number without a fraction; a text or a boolean is refused, not read as one."""
+
+    def to_internal_value(self, data: Any) -> int:
+        if type(data) is not int:
+            self.fail("invalid")
+        return int(super().to_internal_value(data))
+
+
+class Instant(serializers.DateTimeField):
+    """RFC 3339 with Z or an offset."""
+
+    def to_internal_value(self, value: Any) -> datetime:
+        try:
+            return instants.read(value if isinstance(value, str) else "")
+        except ValueError as refused:
+            raise serializers.ValidationError(str(refused), "invalid") from None
+
+
+class AmountText(Text, serializers.RegexField):
+    """An amount as a decimal string; never a JSON number, which would lose digits."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        text = "A decimal string in the deal's token, for example “250.00”."
+        wrong = {"invalid": "Write a plain decimal string, without commas: “2500.00”."}
+        super().__init__(regex=_AMOUNT, help_text=text, error_messages=wrong, **kwargs)
 
 
 class Strict(serializers.Serializer[Any]):
@@ -52,17 +90,17 @@ class Strict(serializers.Serializer[Any]):
 class MilestoneInput(Strict):
     """One milestone; each becomes an escrow of its own."""
 
-    title = serializers.CharField(max_length=120)
+    title = Text(max_length=120)
     amount = AmountText()
-    deliver_at = serializers.DateTimeField(help_text="When the seller delivers at the latest, RFC 3339.")
+    deliver_at = Instant(help_text="When the seller delivers at the latest, RFC 3339 with Z or an offset.")
 
 
 class PartyInput(Strict):
     """One side: the person who is invited, and where their money goes if you know it."""
 
-    email = serializers.EmailField(max_length=254)
+    email = Email(max_length=254)
     # Longer than an address, so that what else was sent can be called by its name.
-    address = serializers.CharField(
+    address = Text(
         max_length=LONGEST,
         required=False,
         default="",
@@ -76,8 +114,8 @@ class MetadataField(serializers.DictField):
     """Up to 50 texts of your own."""
 
     def __init__(self, **kwargs: Any) -> None:
-        text = "At most 50 keys of 40 characters with texts of 500."
-        child = serializers.CharField(max_length=500, allow_blank=True)
+        text = "At most 50 keys of 40 characters with texts of 500; values are strings and kept as they are."
+        child = Text(max_length=500, allow_blank=True, trim_whitespace=False)
         super().__init__(child=child, help_text=text, **kwargs)
 
     def to_internal_value(self, data: Any) -> dict[str, str]:
@@ -92,24 +130,25 @@ class MetadataField(serializers.DictField):
 class DealInput(Strict):
     """A deal between two of your users."""
 
-    title = serializers.CharField(max_length=120)
-    description = serializers.CharField(max_length=20_000, help_text="What is delivered, in markdown.")
-    network = serializers.SlugField(help_text="The network's slug.")
-    token = serializers.CharField(max_length=42, default="USDT", help_text="Symbol or contract address.")
+    title = Text(max_length=120)
+    description = Text(max_length=20_000, help_text="What is delivered, in markdown.")
+    network = Slug(help_text="The network's slug.")
+    token = Text(max_length=42, default="USDT", help_text="Symbol or contract address.")
     milestones = serializers.ListField(child=MilestoneInput(), min_length=1, max_length=MAX_MILESTONES)
     buyer = PartyInput()
     seller = PartyInput()
-    fee_payer = serializers.ChoiceField(Role.choices, default=str(Role.SELLER))
-    opening = serializers.ChoiceField(
+    fee_payer = Choice(Role.choices, default=str(Role.SELLER))
+    opening = Choice(
         ["all", "each"], default="all", help_text="Open all milestones at once, or each after the last."
     )
-    pay_seconds = serializers.IntegerField(required=False, help_text="Time to pay; default 24 hours.")
-    inspect_seconds = serializers.IntegerField(required=False, help_text="Time to inspect; default 7 days.")
-    external_reference = serializers.CharField(
+    pay_seconds = Whole(required=False, help_text="Time to pay; default 24 hours.")
+    inspect_seconds = Whole(required=False, help_text="Time to inspect; default 7 days.")
+    external_reference = Text(
         validators=[check_short],
         max_length=120,
         default="",
         allow_blank=True,
+        trim_whitespace=False,
         help_text="Your own id of this deal; used once.",
     )
     metadata = MetadataField(required=False, default=dict)

@@ -47,6 +47,7 @@ ESCROW_ID = OpenApiParameter("escrow_id", str, OpenApiParameter.PATH)
 class Deals(ApiView):
     """All deals, and new ones."""
 
+    takes_query = ("GET", "HEAD")
     scopes: ClassVar = {"GET": Scope.READ, "HEAD": Scope.READ, "POST": Scope.DEALS}
 
     @extend_schema(
@@ -124,6 +125,8 @@ class OneDeal(ApiView):
 
 class Escrows(ApiView):
     """All escrows."""
+
+    takes_query = ("GET", "HEAD")
 
     @extend_schema(
         operation_id="list_escrows",
@@ -263,6 +266,8 @@ class RetryPayout(EscrowAction):
 
 class Events(ApiView):
     """What happened."""
+
+    takes_query = ("GET", "HEAD")
 
     @extend_schema(
         operation_id="list_events",

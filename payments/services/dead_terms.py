@@ -20,7 +20,7 @@ _SAME_TRANSACTION = 20
 def cancelled(escrow: Escrow, event: chain_events.Cancelled, final: FinalEvent) -> None:
     """Nothing of it can be decided any more. What was held is owed to the buyer until `Rescued` pays it,
     usually in the same transaction; what comes later is surplus."""
-    held = balances.held(escrow)
+    held, failed = balances.held(escrow), None
     by = who(escrow, event.by)
     order = _order(escrow, final, held, by)
     if held:
@@ -32,7 +32,7 @@ def cancelled(escrow: Escrow, event: chain_events.Cancelled, final: FinalEvent) 
         leg = _refund_leg(order, escrow, held)
         if not _paid_at_once(escrow, final):
             orders.move_leg(leg, LegState.BLOCKED, why="the token refused the transfer")
-            events.of_leg(leg, escrow, "payout.failed")
+            failed = leg
     if order.state != OrderState.DONE:
         orders.close(order, OrderState.DONE, tx_hash=final.tx_hash, actor=CHAIN)
     escrow.remainder, escrow.cancelled_at = 0, clock.now()
@@ -40,6 +40,9 @@ def cancelled(escrow: Escrow, event: chain_events.Cancelled, final: FinalEvent) 
     escrow.save(update_fields=["remainder", "cancelled_at", "decided_buyer"])
     clocks.stop_all(escrow)
     payouts.close_refund_requests(escrow)
+    events.of_escrow(escrow, "escrow.cancelled", by=by, tx_hash=final.tx_hash)
+    if failed is not None:
+        events.of_leg(failed, escrow, "payout.failed")
     _end(escrow, by, final, refunded=held >= escrow.token.least_amount)
     deals.follow_escrows(escrow.deal_id, CHAIN)
     escrows.open_next(escrow.deal)
@@ -88,5 +91,4 @@ def _end(escrow: Escrow, by: str, final: FinalEvent, *, refunded: bool) -> None:
         target = EscrowState.REFUNDED if refunded else EscrowState.CANCELLED
         move(escrow, target, actor=CHAIN, why=why, tx_hash=final.tx_hash)
         if refunded:
-            events.of_escrow(escrow, "escrow.refunded", tx_hash=final.tx_hash)
-    events.of_escrow(escrow, "escrow.cancelled", by=by, tx_hash=final.tx_hash)
+            events.of_end(escrow, "escrow.refunded", tx_hash=final.tx_hash)

@@ -364,8 +364,8 @@ def _agree(deal: Deal, version: DealVersion, actor: Actor) -> None:
     deal.save(update_fields=["agreed_version", "agreed_at", "turn", "secret_salt"])
     _move(deal, DealState.AGREED, actor=actor)
     deadlines.cancel(ACCEPT, deal.pk)
-    escrows.plan(deal, from_json(version.terms))
     events.of_deal(deal, "deal.agreed", version=version.number, terms_hash=version.hash)
+    escrows.plan(deal, from_json(version.terms))
 
 
 def _seal(deal: Deal, agreement: Agreement, *, by: str) -> DealVersion:

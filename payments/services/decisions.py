@@ -32,6 +32,7 @@ def decided(escrow: Escrow, event: chain_events.Decided, final: FinalEvent) -> N
     order = ours or _foreign_order(escrow, event, final)
     lines = [Line(AccountKind.HELD, event.release + event.refund + event.fee, escrow.token)]
     ordered = order.legs.select_for_update(of=("self",)).select_related("token__network")
+    told = []
     for outcome in event.legs:
         kind = _BY_NUMBER[outcome.kind]
         leg = ordered.get(kind=kind, state=LegState.ORDERED)
@@ -41,16 +42,19 @@ def decided(escrow: Escrow, event: chain_events.Decided, final: FinalEvent) -> N
         else:
             orders.move_leg(leg, LegState.BLOCKED, why="the token refused the transfer")
             lines.append(Line(_OWED[kind], -outcome.amount, escrow.token))
-        events.of_leg(leg, escrow, "payout.confirmed" if outcome.paid else "payout.failed")
+        told.append((leg, "payout.confirmed" if outcome.paid else "payout.failed"))
     post(final, escrow, f"decided by {order.kind}: {order.reason}", lines)
     if order.state != OrderState.DONE:
         orders.close(order, OrderState.DONE, tx_hash=final.tx_hash, actor=CHAIN)
     _take_over(escrow, event)
+    # Cause before effect: the decision, its payments, the end of the escrow, the end of the deal.
+    events.of_decision(escrow, order, tx_hash=final.tx_hash)
+    for leg, type_ in told:
+        events.of_leg(leg, escrow, type_)
     if event.left == 0:
         _end(escrow, event, final)
     for old in cut_short if event.left else []:
         _go_on(escrow, old)
-    events.of_escrow(escrow, "escrow.decided", tx_hash=final.tx_hash)
 
 
 def leg_paid(escrow: Escrow, event: chain_events.LegPaid, final: FinalEvent) -> None:
@@ -211,7 +215,7 @@ def _end(escrow: Escrow, event: chain_events.Decided, final: FinalEvent) -> None
     target = _outcome(escrow, event)
     if target is not None:
         move(escrow, target, actor=CHAIN, why=event.how.name.lower(), tx_hash=final.tx_hash)
-        events.of_escrow(escrow, f"escrow.{target}", tx_hash=final.tx_hash)
+        events.of_end(escrow, f"escrow.{target}", tx_hash=final.tx_hash)
     late.sweep_surplus(escrow)
     deals.follow_escrows(escrow.deal_id, CHAIN)
     escrows.open_next(escrow.deal)

@@ -1,5 +1,6 @@
 """Escrows before money: planned, opened, expired, cancelled."""
 
+from collections import defaultdict
 from collections.abc import Iterable
 
 from django.db import transaction
@@ -9,7 +10,7 @@ from chain.services.watch import watch
 from core import clock, deadlines, seen, transitions
 from core.actors import CLOCK, SYSTEM, Actor
 from core.errors import Conflict, Held
-from core.models import Deadline
+from core.models import Deadline, OutboxEvent
 from payments import live, paid
 from payments.agreement import Agreement, from_json
 from payments.books import balances
@@ -167,10 +168,10 @@ def show_head(escrow_id: str) -> None:
         target = _shown_next(paid.of(escrow))
         if target == EscrowState.CONFIRMING:
             move(escrow, target, actor=SYSTEM, why="deposit seen")
-            events.of_escrow(escrow, "deposit.detected")
+            _tell(escrow, _coming(escrow), "deposit.detected")
         elif target == EscrowState.AWAITING_DEPOSIT:
             move(escrow, target, actor=SYSTEM, why="deposit gone or too small")
-            events.of_escrow(escrow, "deposit.reversed")
+            _tell(escrow, _gone(escrow), "deposit.reversed")
         else:
             live.escrow_changed(escrow.deal_id, escrow.pk)
 
@@ -183,6 +184,33 @@ def _shown_next(reading: Paid) -> str | None:
     if state == EscrowState.CONFIRMING and not enough:
         return EscrowState.AWAITING_DEPOSIT
     return None
+
+
+def _coming(escrow: Escrow) -> list[TokenTransfer]:
+    """What the newest blocks bring of the escrow's token, and is not final."""
+    pending = chain_reads.pending_transfers(escrow.network, [escrow.pk])
+    return [item.transfer for item in pending if item.transfer.token_id == escrow.token_id]
+
+
+def _gone(escrow: Escrow) -> list[TokenTransfer]:
+    """What was told of as detected, and the chain does not hold any more."""
+    told = OutboxEvent.objects.filter(subject_id=escrow.pk, type__in=["deposit.detected", "deposit.reversed"])
+    newest = {event.payload.get("tx_hash"): event.type for event in told.order_by("sequence")}
+    hashes = {tx_hash for tx_hash, type_ in newest.items() if type_ == "deposit.detected"}
+    hashes -= {transfer.tx_hash for transfer in _coming(escrow)}
+    found = TokenTransfer.objects.filter(token=escrow.token, tx_hash__in=hashes, final_block__isnull=True)
+    return list(found.filter(recipient=escrow.vault_address).select_related("token__network"))
+
+
+def _tell(escrow: Escrow, transfers: Iterable[TokenTransfer], type_: str) -> None:
+    """One event for a transaction; those that move next to nothing are told of only if there are no others."""
+    groups: dict[str, list[TokenTransfer]] = defaultdict(list)
+    for transfer in transfers:
+        groups[transfer.tx_hash].append(transfer)
+    least = escrow.token.least_amount
+    large = [group for group in groups.values() if sum(item.amount for item in group) >= least]
+    for group in large or groups.values():
+        events.of_transfers(group, escrow, type_)
 
 
 def _follow(escrow: Escrow, actor: Actor) -> None:

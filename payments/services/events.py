@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
+from chain.models import TokenTransfer
 from core import outbox
 from core.money import Amount, total
 from payments import live
-from payments.models import Deal, Deposit, Escrow, PayoutLeg
+from payments.models import Deal, Deposit, Escrow, Order, PayoutLeg
 
 
 def amount_json(amount: Amount) -> dict[str, Any]:
@@ -43,6 +44,43 @@ def of_escrow(escrow: Escrow, type_: str, **facts: Any) -> None:
     payload = {"deal": escrow.deal_id, "escrow": escrow.id, "status": escrow.state, **facts}
     tell(escrow.deal, type_, subject_id=escrow.id, payload=payload)
     live.escrow_changed(escrow.deal_id, escrow.id)
+
+
+def of_decision(escrow: Escrow, order: Order, *, tx_hash: str) -> None:
+    """`escrow.decided`: what one decision gave to each side, the fee included, and what it left undecided."""
+    of_escrow(
+        escrow,
+        "escrow.decided",
+        tx_hash=tx_hash,
+        to_seller=amount_json(order.to_seller_money),
+        to_buyer=amount_json(order.to_buyer_money),
+        remainder=amount_json(escrow.remainder_money),
+    )
+
+
+def of_end(escrow: Escrow, type_: str, *, tx_hash: str) -> None:
+    """The end of an escrow: what all its decisions gave to each side, the fee included."""
+    of_escrow(
+        escrow,
+        type_,
+        tx_hash=tx_hash,
+        to_seller=amount_json(escrow.decided_seller_money),
+        to_buyer=amount_json(escrow.decided_buyer_money),
+    )
+
+
+def of_transfers(transfers: Sequence[TokenTransfer], escrow: Escrow, type_: str) -> None:
+    """Transfers of one transaction that are not final and so are no deposits yet: the same members."""
+    first = transfers[0]
+    of_escrow(
+        escrow,
+        type_,
+        deposit=None,
+        transfers=len(transfers),
+        tx_hash=first.tx_hash,
+        flags=[],
+        **amount_json(total((transfer.money for transfer in transfers), first.money.unit)),
+    )
 
 
 def of_deposits(deposits: Sequence[Deposit], escrow: Escrow, type_: str, *, units: int | None = None) -> None:

@@ -19,6 +19,7 @@ def marked(escrow: Escrow, event: chain_events.Delivered, final: FinalEvent) -> 
     """The chain's inspection runs; the seller can claim without the platform after it."""
     escrow.marked_until = instant(event.until)
     escrow.save(update_fields=["marked_until"])
+    events.of_escrow(escrow, "escrow.marked", until=escrow.marked_until.isoformat())
     ours = done(escrow, OrderKind.MARK, final)
     if escrow.state == EscrowState.FUNDED and not ours and not live_orders(escrow, OrderKind.REOPEN):
         _marked_unasked(escrow, final)
@@ -26,7 +27,6 @@ def marked(escrow: Escrow, event: chain_events.Delivered, final: FinalEvent) -> 
     deadlines.set_backstop(clocks.INSPECT, escrow.pk, escrow.marked_until)
     clocks.watch_hold(escrow)
     orders.supersede(escrow, (OrderKind.EXTEND,), "another clock runs", tx_hash=final.tx_hash)
-    events.of_escrow(escrow, "escrow.marked", until=escrow.marked_until.isoformat())
 
 
 def _marked_unasked(escrow: Escrow, final: FinalEvent) -> None:
@@ -49,6 +49,7 @@ def reopened(escrow: Escrow, event: chain_events.DeliveryReopened, final: FinalE
     escrow.deliver_by = instant(event.deliver_by)
     escrow.reopens += 1
     escrow.save(update_fields=["marked_until", "deliver_by", "reopens"])
+    events.of_escrow(escrow, "escrow.reopened", deliver_by=escrow.deliver_by.isoformat())
     ours = done(escrow, OrderKind.REOPEN, final)
     orders.supersede(escrow, (OrderKind.EXTEND,), "another clock runs", tx_hash=final.tx_hash)
     clocks.watch_hold(escrow)
@@ -60,7 +61,6 @@ def reopened(escrow: Escrow, event: chain_events.DeliveryReopened, final: FinalE
     if escrow.state == EscrowState.FUNDED:
         deadlines.move_waiting(clocks.UNDELIVERED, escrow.pk, escrow.deliver_by)
         deadlines.set_backstop(clocks.DELIVER, escrow.pk, escrow.deliver_by)
-    events.of_escrow(escrow, "escrow.reopened", deliver_by=escrow.deliver_by.isoformat())
 
 
 def _reopened_while_delivered(escrow: Escrow, final: FinalEvent, *, ours: bool) -> None:
@@ -153,12 +153,12 @@ def extended(escrow: Escrow, event: chain_events.Extended, final: FinalEvent) ->
     closed = _close_extension(escrow, event, final)
     by = who(escrow, event.by)
     _note(escrow, "clock", "extended", f"by {by}, until {until:%Y-%m-%d %H:%M} UTC", final)
+    events.of_escrow(escrow, "escrow.extended", by=by, until=until.isoformat(), tx_hash=final.tx_hash)
     makes_room = not both and any(giving.gives_back(order) for order in closed)
     clocks.follow_extension(escrow, until - before, moves=not makes_room)
     giving.give_all(escrow)
     if both and escrow.fund_by and final.block_timestamp > escrow.fund_by:
         deposits.revive(escrow, final)
-    events.of_escrow(escrow, "escrow.extended", by=by, until=until.isoformat(), tx_hash=final.tx_hash)
 
 
 def _close_extension(escrow: Escrow, event: chain_events.Extended, final: FinalEvent) -> list[Order]:

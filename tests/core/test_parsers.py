@@ -43,6 +43,20 @@ def test_a_whole_pair_is_a_character() -> None:
     assert BoundedJSONParser().parse(BytesIO(rb'["\ud83d\ude00", "\\ud800"]')) == ["😀", "\\ud800"]
 
 
+@pytest.mark.parametrize(
+    "body", [b'{"a": 1, "a": 2}', b'[{"b": {"a": 1, "c": 2, "a": 1}}]', b'{"a":1,"\\u0061":2}']
+)
+def test_a_member_that_stands_twice_is_refused_not_read_as_the_last(body: bytes) -> None:
+    with pytest.raises(ParseError, match="“a” stands twice"):
+        BoundedJSONParser().parse(BytesIO(body))
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"NaN", b'{"a": Infinity}', b"\xff", b"\xef\xbb\xbf{}"])
+def test_what_is_no_json_is_refused(body: bytes) -> None:
+    with pytest.raises(ParseError):
+        BoundedJSONParser().parse(BytesIO(body))
+
+
 def test_depth_is_bounded() -> None:
     assert BoundedJSONParser().parse(BytesIO(b"[" * 32 + b"]" * 32))
     with pytest.raises(ParseError):

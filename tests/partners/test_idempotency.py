@@ -23,9 +23,61 @@ def test_a_post_without_a_key_is_refused_and_does_nothing(api: APIClient) -> Non
     assert Partner.objects.get().name == "Market"
 
 
-@pytest.mark.parametrize("key", ["x" * 256, "é", "a\tb"])
-def test_a_malformed_key_is_refused(api: APIClient, key: str) -> None:
-    assert api.post(ADDRESS, {}, HTTP_IDEMPOTENCY_KEY=key).status_code == 400
+@pytest.mark.parametrize(
+    "key",
+    [
+        "x" * 256,
+        f'"{"x" * 256}"',
+        "é",
+        "a\tb",
+        "a b",
+        "one, two",  # how a server hands on a header that was sent twice
+        '"one", "two"',
+        '"abc',
+        'abc"',
+        'a"b',
+        '""',
+        '"a\\b"',
+        "a\\b",
+        '"abc";p=1',
+    ],
+)
+def test_a_malformed_key_is_refused_and_does_nothing(api: APIClient, key: str) -> None:
+    response = api.post(ADDRESS, {}, HTTP_IDEMPOTENCY_KEY=key)
+    assert (response.status_code, response.json()["code"]) == (400, "idempotency_key_malformed")
+    assert Partner.objects.get().name == "Market"
+
+
+def test_a_quoted_key_and_the_bare_one_are_the_same(api: APIClient) -> None:
+    """draft-ietf-httpapi-idempotency-key-header sends a string of RFC 8941; most clients send it bare."""
+    first = api.post(ADDRESS, {"a": 1}, HTTP_IDEMPOTENCY_KEY="8e03978e-40d5")
+    again = api.post(ADDRESS, {"a": 1}, HTTP_IDEMPOTENCY_KEY='"8e03978e-40d5"')
+    assert (again.status_code, again["Idempotency-Replayed"]) == (201, "true")
+    assert first.content == again.content and Partner.objects.get().name == "Market+"
+
+
+@pytest.mark.parametrize(
+    ("header", "key"),
+    [
+        ("abc", "abc"),
+        ('"abc"', "abc"),
+        ('"a b, c"', "a b, c"),
+        (r'"a\"b\\c"', r'a"b\c'),
+        ("k=/+~!#[]", "k=/+~!#[]"),
+    ],
+)
+def test_what_a_header_says(header: str, key: str) -> None:
+    assert idempotency.key_of(header) == key
+
+
+def test_an_address_that_takes_no_parameters_says_so_and_does_nothing(api: APIClient) -> None:
+    for answer in (
+        api.get(f"{ADDRESS}?expand=all"),
+        api.post(f"{ADDRESS}?a=1", {}, HTTP_IDEMPOTENCY_KEY="k"),
+    ):
+        assert (answer.status_code, answer.json()["code"]) == (400, "malformed")
+        assert answer.json()["errors"][0]["pointer"].startswith("/query/")
+    assert Partner.objects.get().name == "Market"
 
 
 def test_a_repeat_gets_the_same_bytes_and_no_second_effect(api: APIClient) -> None:

@@ -72,6 +72,20 @@ def test_an_agreed_deal_names_its_escrows_which_wait_for_the_deposit(market: Mar
         ({"metadata": {"k" * 41: "v"}}, "/metadata"),
         ({"metadata": {str(n): "v" for n in range(51)}}, "/metadata"),
         ({"tittle": "x"}, "/tittle"),
+        # Texts are JSON strings: a number or a boolean is not written out.
+        ({"title": 12345}, "/title"),
+        ({"external_reference": 17}, "/external_reference"),
+        ({"fee_payer": 1}, "/fee_payer"),
+        ({"buyer": {"email": 5}}, "/buyer/email"),
+        ({"metadata": {"k": 1}}, "/metadata/k"),
+        ({"metadata": {"k": 1.0}}, "/metadata/k"),
+        ({"metadata": {"k": True}}, "/metadata/k"),
+        ({"metadata": {"k": None}}, "/metadata/k"),
+        ({"metadata": {"k": {"a": "b"}}}, "/metadata/k"),
+        # And numbers are JSON numbers.
+        ({"pay_seconds": "86400"}, "/pay_seconds"),
+        ({"pay_seconds": 86400.0}, "/pay_seconds"),
+        ({"pay_seconds": True}, "/pay_seconds"),
     ],
 )
 def test_a_wrong_member_is_named(market: Market, changes: dict[str, Any], pointer: str) -> None:
@@ -89,6 +103,28 @@ def test_an_amount_is_an_exact_positive_decimal_string(market: Market, amount: A
     response = market.post("deals", market.wish(milestones=[milestone]))
     assert response.status_code == 422
     assert response.json()["errors"][0]["pointer"] == "/milestones/0/amount"
+
+
+@pytest.mark.parametrize("text", ["2026-12-24T18:00:00", "2026-12-24", 1798135200, None])
+def test_a_delivery_date_without_an_offset_is_refused_with_what_to_write(market: Market, text: Any) -> None:
+    milestone = market.wish()["milestones"][0] | {"deliver_at": text}
+    response = market.post("deals", market.wish(milestones=[milestone]))
+    assert response.status_code == 422
+    (error,) = response.json()["errors"]
+    assert error["pointer"] == "/milestones/0/deliver_at"
+    assert text is None or "with Z or an offset" in error["message"]
+
+
+def test_metadata_is_kept_to_the_letter(market: Market) -> None:
+    kept = {"order": "00017", "note": "  two spaces and a line\n", "empty": ""}
+    deal = market.opened(metadata=kept)
+    assert market.get(f"deals/{deal.pk}").json()["metadata"] == kept
+
+
+@pytest.mark.parametrize("name", ["deals", "escrows", "events", "disputes"])
+def test_no_list_takes_a_parameter_twice(market: Market, name: str) -> None:
+    response = market.client.get(f"/api/v1/{name}?limit=5&limit=6")
+    assert (response.status_code, response.json()["errors"][0]["pointer"]) == (400, "/query/limit")
 
 
 def test_one_external_reference_makes_one_deal(market: Market, rival: Market) -> None:
@@ -197,9 +233,18 @@ def test_lists_are_filtered_by_status_time_and_reference(market: Market) -> None
         {"limit": "x"},
         {"cursor": "?"},
         {"x": "1"},
+        {"created[gte]": "2026-12-24T18:00:00"},
+        {"created[lt]": "2026-12-24"},
+        # As “+02:00” arrives that was not escaped.
+        {"created[gt]": "2026-12-24T18:00:00 02:00"},
+        {"status": ["agreed", "proposed"]},
+        {"created[gte]": ["2026-12-24T18:00:00Z"] * 2},
+        {"limit": ["1", "2"]},
+        {"cursor": ["a", "b"]},
+        {"x": ["1", "2"]},
     ],
 )
-def test_a_query_that_makes_no_sense_is_refused(market: Market, query: dict[str, str]) -> None:
+def test_a_query_that_makes_no_sense_is_refused(market: Market, query: dict[str, Any]) -> None:
     response = market.get("deals", **query)
     assert (response.status_code, response.json()["code"]) == (400, "malformed")
     assert response.json()["errors"][0]["pointer"] == f"/query/{next(iter(query))}"
