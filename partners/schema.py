@@ -18,9 +18,9 @@ _IDEMPOTENCY_KEY = OpenApiParameter(
     str,
     OpenApiParameter.HEADER,
     required=True,
-    description="A value of your own, at most 255 printable ASCII characters, in double quotes, or bare if it "
-    "has no space, comma, quote or backslash: both forms are the same key. A repeat within 30 days gets the "
-    "first answer again, marked with `Idempotency-Replayed: true`, and has no second effect.",
+    description="A value of your own, at most 255 printable ASCII characters, in double quotes, or bare if "
+    "it has no space, comma, quote or backslash: both forms are the same key. A repeat within 30 days gets "
+    "the first answer again, marked with `Idempotency-Replayed: true`, and has no second effect.",
 )
 _IF_MATCH = OpenApiParameter(
     "If-Match",

@@ -10,9 +10,10 @@ from django.views.decorators.http import require_safe
 from core import clock
 from core.money import Amount
 from payments import movements
-from payments.models import Escrow, LegKind
+from payments.models import Escrow, LegKind, OrderKind
 from payments.pages import receipt_pdf, words
 from payments.pages.access import Visit, for_party
+from payments.states import OrderState
 
 _WHAT = {
     movements.DEPOSIT: "Deposit",
@@ -44,27 +45,31 @@ class Receipt:
     buyer: str
     seller: str
     outcome: str
+    description: str
     terms_hash: str
+    # What a final ruling said, if there was one.
+    decided: list[tuple[str, str]]
     movements: list[Movement]
     printed: datetime
 
     @property
     def facts(self) -> list[tuple[str, str]]:
-        """Label and value, in the order of the page."""
+        """Label and value, in the order of the page; what people wrote stands on lines of its own."""
         escrow = self.escrow
         terms = escrow.terms or {}
         closed = (
             f"{escrow.closed_at.astimezone(UTC):%d %B %Y %H:%M} UTC" if escrow.closed_at else "still open"
         )
         return [
-            ("Deal", f"{self.title} ({escrow.deal_id})"),
-            ("Escrow", f"{escrow.title} ({escrow.pk})"),
+            ("Deal", f"{self.title}\n{escrow.deal_id}"),
+            ("Escrow", f"{escrow.title}\n{escrow.pk}"),
             ("Outcome", self.outcome),
             ("Closed", closed),
-            ("Buyer", f"{self.buyer}, {terms.get('buyer', '')}"),
-            ("Seller", f"{self.seller}, {terms.get('seller', '')}"),
+            ("Buyer", f"{self.buyer}\n{terms.get('buyer', '')}"),
+            ("Seller", f"{self.seller}\n{terms.get('seller', '')}"),
             ("Agreed amount", f"{escrow.money.exact} on {escrow.network.name}"),
-            ("Token", f"{escrow.token.symbol} {escrow.token.address}"),
+            *self.decided,
+            ("Token", f"{escrow.token.symbol}\n{escrow.token.address}"),
             ("Escrow address", escrow.vault_address),
             ("Escrow id on chain", escrow.chain_id_hash),
             ("Hash of the agreed terms", self.terms_hash),
@@ -100,10 +105,25 @@ def of(visit: Visit, escrow: Escrow) -> Receipt:
         buyer=visit.buyer.plain_name,
         seller=visit.seller.plain_name,
         outcome=words.ESCROW[escrow.state][0],
+        description=str(version.terms["description"]) if version else "",
         terms_hash=version.hash if version else "",
+        decided=_ruled(escrow),
         movements=listed,
         printed=clock.now(),
     )
+
+
+def _ruled(escrow: Escrow) -> list[tuple[str, str]]:
+    """The ruling that the chain carried out, and the hash by which its text is known."""
+    order = escrow.orders.filter(kind=OrderKind.RULE, state=OrderState.DONE).last()
+    if order is None:
+        return []
+    order.escrow = escrow
+    return [
+        ("Ruled for the seller", order.to_seller_money.exact),
+        ("Ruled for the buyer", order.to_buyer_money.exact),
+        ("Hash of the ruling", str(order.payload["ruling_hash"])),
+    ]
 
 
 @for_party
@@ -121,16 +141,19 @@ def pdf(request: HttpRequest, visit: Visit, escrow_id: str) -> HttpResponse:
     """The same as a file."""
     receipt = of(visit, visit.escrow(escrow_id))
     lines = [
-        (
-            f"{move.at.astimezone(UTC):%Y-%m-%d %H:%M}",
+        receipt_pdf.Line(
+            f"{move.at.astimezone(UTC):%Y-%m-%d %H:%M} UTC",
             move.what,
             move.amount.exact,
             move.address,
             move.tx_hash,
+            move.url,
         )
         for move in receipt.movements
     ]
-    body = receipt_pdf.render("Receipt", receipt.facts, lines, receipt.printed)
-    answer = HttpResponse(body, content_type="application/pdf")
+    document = receipt_pdf.Document(
+        "Receipt", receipt.facts, lines, "What was agreed", receipt.description, receipt.printed
+    )
+    answer = HttpResponse(receipt_pdf.render(document), content_type="application/pdf")
     answer["Content-Disposition"] = f'attachment; filename="receipt-{receipt.escrow.pk}.pdf"'
     return answer
