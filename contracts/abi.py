@@ -26,21 +26,22 @@ def _entry(contract: str, kind: str, name: str) -> dict[str, Any]:
     raise LookupError(f"{contract} has no {kind} {name}")
 
 
-def _signature(entry: dict[str, Any]) -> str:
+def signature(entry: dict[str, Any]) -> str:
+    """Name and types, of which selectors and topics are hashes."""
     return f"{entry['name']}({','.join(signature_type(item) for item in entry['inputs'])})"
 
 
 @cache
 def selector(contract: str, name: str) -> bytes:
     """The four bytes that name a function."""
-    return keccak(text=_signature(_entry(contract, "function", name)))[:4]
+    return keccak(text=signature(_entry(contract, "function", name)))[:4]
 
 
 @cache
 def error_selectors(contract: str) -> dict[bytes, str]:
     """Selector to name, of every error that the contract may answer with."""
     return {
-        keccak(text=_signature(item))[:4]: item["name"]
+        keccak(text=signature(item))[:4]: item["name"]
         for item in load(contract).abi
         if item["type"] == "error"
     }
@@ -49,7 +50,7 @@ def error_selectors(contract: str) -> dict[bytes, str]:
 @cache
 def topic(contract: str, name: str) -> bytes:
     """Topic 0 of an event."""
-    return keccak(text=_signature(_entry(contract, "event", name)))
+    return keccak(text=signature(_entry(contract, "event", name)))
 
 
 def encode_call(contract: str, name: str, arguments: Sequence[Any]) -> bytes:

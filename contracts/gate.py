@@ -12,7 +12,7 @@ from eth_abi.abi import encode
 from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
 
-from contracts import abi
+from contracts import abi, errors
 from contracts.artifacts import ESCROW_ADDRESS, Deployment, deploy_with
 from contracts.terms import ZERO_ADDRESS, Terms
 
@@ -84,8 +84,8 @@ def is_free(item: bytes) -> bool:
 
 
 def is_above_cap(reason: str) -> bool:
-    """Whether an action was refused because it needs a second key. `reason` holds the raw error data."""
-    return keccak(text="AboveCap()")[:4].hex() in reason.lower()
+    """Whether an action was refused because it needs a second key; `reason` as `errors.explain` writes it."""
+    return errors.is_named(reason, "AboveCap")
 
 
 def release_batch(terms: Sequence[Terms]) -> bytes:

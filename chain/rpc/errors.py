@@ -3,6 +3,8 @@
 import re
 from typing import Any
 
+from contracts.errors import explain
+
 
 class RpcError(Exception):
     """Any failure of a node to give a usable answer."""
@@ -65,9 +67,8 @@ class Reverted(NodeError):
 
     @property
     def reason(self) -> str:
-        """The contract's words, or the raw error data, or else the node's words; at most 200 characters."""
-        data = self.error_data
-        return (_error_string(data) or (data if len(data) > 2 else self.message))[:200]
+        """Why, in words as `contracts.errors` has them, or what the node said; at most 200 characters."""
+        return (explain(self.error_data) or self.message)[:200]
 
 
 class LogsRefused(NodeError):
@@ -171,16 +172,3 @@ def _returned(data: Any, depth: int = 3) -> str:
 def _printable(text: str) -> str:
     """Without what no database column holds and no page shows; a stranger wrote it."""
     return "".join(letter if letter.isprintable() else "?" for letter in text)
-
-
-def _error_string(data: str) -> str:
-    """The text of `Error(string)`, empty for anything else."""
-    body = data.removeprefix("0x")
-    if not body.startswith("08c379a0") or len(body) < 8 + 128:
-        return ""
-    try:
-        length = int(body[72:136], 16)
-        words = bytes.fromhex(body[136 : 136 + 2 * min(length, 200)]).decode("utf-8", "replace")
-        return _printable(words)
-    except ValueError:
-        return ""

@@ -18,6 +18,7 @@ from chain.selectors import final_head
 from chain.services.alarms import raise_alarm, resolve_alarm
 from chain.txm import batching, outcome
 from chain.txm.fees import FeeCapReached, Fees, Market, fee_fields, first_offer, read_market
+from contracts.errors import REFUSED
 from core import clock, crashpoints, transitions
 from core.actors import SYSTEM
 
@@ -291,7 +292,7 @@ def store_attempt(carrier: Transaction, purpose: str, fees: Fees, signed: signin
 
 def _refused(network: Network, call: Call, error: Reverted, *, final: bool) -> None:
     """A simulated revert is never sent; refused by the final state three times, the call has failed."""
-    reason = f"refused: {error.reason}"
+    reason = f"{REFUSED}{error.reason}"
     if not final or call.refusals + 1 < REFUSALS_UNTIL_FAILED:
         pause = min(timedelta(seconds=network.block_time * 2**call.refusals), LONGEST_PAUSE)
         Call.objects.filter(pk=call.pk, outcome="waiting").update(
