@@ -1,5 +1,6 @@
 """Blocks that the chain takes back: what was shown goes back, what was paid is posted once."""
 
+from core.models import OutboxEvent
 from payments.books import balances
 from payments.models import Deposit, Escrow, Journal, PayoutLeg
 from payments.services import escrows
@@ -24,12 +25,14 @@ def shown(desk: Desk, escrow: Escrow) -> str:
 def test_a_deposit_that_a_reorg_takes_for_good_was_never_booked(desk: Desk) -> None:
     """F22."""
     escrow = awaiting(desk)
-    desk.pay(escrow)
+    tx_hash = desk.pay(escrow)
     desk.engine.mine(2)
     assert shown(desk, escrow) == "confirming"
     desk.engine.chain.reorg(2)
     assert shown(desk, escrow) == "awaiting_deposit"
     assert desk.events(escrow)[-1] == "deposit.reversed"
+    told = OutboxEvent.objects.get(subject_id=escrow.pk, type="deposit.reversed").payload
+    assert (told["tx_hash"], told["amount"], told["token"]) == (tx_hash, "250.000000", "USDT")
     desk.settle()
     assert (Deposit.objects.count(), Journal.objects.count()) == (0, 0)
     desk.pay(escrow)

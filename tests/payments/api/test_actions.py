@@ -115,6 +115,8 @@ def test_a_delegated_dispute_freezes_the_escrow(market: Market) -> None:
     assert response.status_code == 201, response.content
     dispute = response.json()
     assert (dispute["object"], dispute["escrow"], dispute["opened_by"]) == ("dispute", escrow.pk, "buyer")
+    # Also before the chain has frozen it.
+    assert dispute["disputed"]["base_units"] == str(escrow.amount)
     assert market.get(f"escrows/{escrow.pk}").json()["status"] == "disputing"
     assert market.get(f"disputes/{dispute['id']}").json() == dispute
     assert [item["id"] for item in market.get("disputes", escrow=escrow.pk).json()["data"]] == [dispute["id"]]
