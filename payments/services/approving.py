@@ -129,7 +129,7 @@ def _give(approval: Approval, person: User, signature: bytes, expected: str | No
     )
     approvals.rest(order)
     orders.submit(order, escrow)
-    events.of_escrow(escrow, "payout.approved", order=order.pk)
+    events.of_order(order, escrow, "payout.approved")
     return order
 
 

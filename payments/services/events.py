@@ -99,6 +99,13 @@ def of_deposits(deposits: Sequence[Deposit], escrow: Escrow, type_: str, *, unit
     )
 
 
+def of_order(order: Order, escrow: Escrow, type_: str, **facts: Any) -> None:
+    """`payout.*` before any leg moves: what is ordered for both sides together."""
+    order.escrow = escrow
+    money = order.to_seller_money + order.to_buyer_money
+    of_escrow(escrow, type_, order=order.id, kind=order.kind, **facts, **amount_json(money))
+
+
 def of_leg(leg: PayoutLeg, escrow: Escrow, type_: str) -> None:
     """A payout leg with its amount, recipient and transaction."""
     of_escrow(

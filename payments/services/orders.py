@@ -199,7 +199,7 @@ def _await_approval(order: Order, escrow: Escrow, approval: Approval) -> None:
     """Tell both sides, and see to it that the chain's clock runs for the right one meanwhile."""
     from payments.services import approving, events
 
-    events.of_escrow(escrow, "payout.approval_waits", order=order.pk, reason=approval.why)
+    events.of_order(order, escrow, "payout.approval_waits", reason=approval.why)
     approving.keep_side(order, escrow, SYSTEM)
 
 

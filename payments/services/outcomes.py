@@ -71,7 +71,7 @@ def _failed(order: Order, escrow: Escrow, reason: str) -> None:
     elif order.kind == OrderKind.PAY_LEG or order.payload.get("kind"):
         # Still refused: the leg stays blocked, and anyone may ask again.
         orders.close(order, OrderState.FAILED, why=reason)
-        events.of_escrow(escrow, "payout.failed", order=order.pk, reason=reason)
+        events.of_order(order, escrow, "payout.failed", reason=reason)
     elif order.kind == OrderKind.CLAIM_UNFUNDED and balances.held(escrow) >= escrow.remainder:
         # The rest came after all: what is full now goes back as late money.
         orders.close(order, OrderState.FAILED, why=reason)
@@ -87,4 +87,4 @@ def _ask_human(order: Order, escrow: Escrow, reason: str) -> None:
     transitions.record(order, source=OrderState.LIVE, target=order.state, actor=SYSTEM, why=reason)
     label = f"{order.kind} for {escrow.pk}: {reason}"
     raise_alarm(escrow.network, orders.NEEDS_HUMAN_ALARM, order.pk, label)
-    events.of_escrow(escrow, "payout.needs_human", order=order.pk, reason=reason, at=clock.now().isoformat())
+    events.of_order(order, escrow, "payout.needs_human", reason=reason, at=clock.now().isoformat())
