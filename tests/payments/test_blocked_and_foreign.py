@@ -11,6 +11,7 @@ from core import deadlines
 from core.errors import Conflict
 from payments.books import balances
 from payments.models import AccountKind, Escrow
+from payments.pages import access, receipts
 from payments.services import clocks, payouts
 from tests.chain.fixtures import USDT
 from tests.payments.acts import (
@@ -55,6 +56,12 @@ def test_a_seller_whom_the_token_refuses_waits_and_blocks_nobody_else(desk: Desk
     assert ("release", 99 * USDT, "blocked") in desk.legs(escrow)
     assert balances.balance(escrow, AccountKind.OWED_SELLER) == 99 * USDT
     assert desk.balance(escrow.vault_address) == 99 * USDT
+    visit = access.visit(desk.cast.buyer, escrow.deal_id)
+    assert visit is not None
+    facts = dict(receipts.of(visit, visit.escrow(escrow.pk)).facts)
+    ruled = (facts["Ruled for the seller"], facts["Ruled for the buyer"])
+    assert ruled == ("100.000000 USDT", "150.000000 USDT")
+    assert facts["Hash of the ruling"].startswith("0x")
 
 
 def test_a_blocked_leg_is_paid_once_after_the_seller_is_free_again(desk: Desk) -> None:
