@@ -93,7 +93,8 @@ class Letters:
                 page.add_font(FAMILY, "", _cut(name, codes, folder))
                 page.add_font(FAMILY, "B", _cut(_BOLD, codes, folder))
             else:
-                page.add_font(name, "", _cut(name, codes | _JOINERS, folder))
+                # The space is what an invisible joiner becomes; a run without any glyph would stop fpdf.
+                page.add_font(name, "", _cut(name, {*codes, *_JOINERS, ord(" ")}, folder))
         page.set_fallback_fonts([name for name in self._codes if name != _REGULAR], exact_match=False)
 
 

@@ -1,8 +1,10 @@
 """A receipt as a PDF of one column. Knows nothing of escrows: it gets labels, values, lines and a text."""
 
-from collections.abc import Iterator, Sequence
+import unicodedata
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -58,6 +60,33 @@ class Document:
         yield "transaction "
 
 
+def lines_of(paragraph: str, width: float, measure: Callable[[str], float]) -> Iterator[str]:
+    """Its lines of at most `width`, broken between words; a word that is longer, between letters."""
+    line, used, space = "", 0.0, measure(" ")
+    for word in paragraph.split(" "):
+        for part in [word] if measure(word) <= width else _parts_of(word, width, measure):
+            long = measure(part)
+            if line and used + space + long > width:
+                yield line
+                line, used = part, long
+            else:
+                line, used = (f"{line} {part}", used + space + long) if line else (part, long)
+    yield line
+
+
+def _parts_of(word: str, width: float, measure: Callable[[str], float]) -> list[str]:
+    """A letter keeps the marks above, below and around it."""
+    parts, used = [""], 0.0
+    for letter in word:
+        long = measure(letter)
+        if parts[-1] and used + long > width and not unicodedata.category(letter).startswith("M"):
+            parts.append("")
+            used = 0.0
+        parts[-1] += letter
+        used += long
+    return parts
+
+
 class _Receipt(Page):
     def __init__(self, letters: Letters, footer: str) -> None:
         super().__init__(format="A4")
@@ -76,22 +105,33 @@ class _Receipt(Page):
 
     def put(self, text: str, height: float, width: float = 0, link: str = "") -> None:
         """Paragraphs, each from the side on which its script begins; a word that is too long is broken."""
-        start = self.get_x()
+        start, width = self.get_x(), width or self.w - self.r_margin - self.get_x()
         for paragraph in self.letters[text].split("\n"):
-            shaped = is_shaped(paragraph)
-            right = shaped and auto_detect_base_direction(paragraph) == TextDirection.RTL
-            self.set_text_shaping(shaped)
+            self.set_text_shaping(False)
+            if is_shaped(paragraph):
+                self._put_shaped(paragraph, height, width, start, link)
+                continue
             self.set_x(start)
             self.multi_cell(
                 width,
                 height,
                 paragraph or " ",
-                align=Align.R if right else Align.L,
+                align=Align.L,
                 new_x=XPos.LMARGIN,
                 new_y=YPos.NEXT,
                 wrapmode=WrapMode.WORD,
                 link=link,
             )
+
+    def _put_shaped(self, paragraph: str, height: float, width: float, start: float, link: str) -> None:
+        """Measured by words: letters that join have no width alone, and fpdf would shape each twice."""
+        direction = auto_detect_base_direction(paragraph)
+        align = Align.R if direction == TextDirection.RTL else Align.L
+        self.set_text_shaping(True, direction=direction)
+        measure = cache(self.get_string_width)
+        for line in lines_of(paragraph, width - 2 * self.c_margin, measure):
+            self.set_x(start)
+            self.cell(width, height, line, align=align, new_x=XPos.LMARGIN, new_y=YPos.NEXT, link=link)
 
     def heading(self, text: str, size: float, height: float) -> None:
         self.set_font(FAMILY, "B", size)
