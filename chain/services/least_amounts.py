@@ -29,9 +29,9 @@ def set_least_amounts(
         row.least_amount = row.least_amount if least_amount is None else least_amount
         row.least_surplus = row.least_surplus if least_surplus is None else least_surplus
         if not 1 <= row.least_amount <= row.min_amount:
-            raise Invalid(
-                "least_amount", f"The least amount is from 1 to {row.min_amount}, the smallest escrow."
-            )
+            most = row.min_amount_money
+            message = f"The least amount is from 1 to {most.units} base units ({most}), the smallest escrow."
+            raise Invalid("least_amount", message)
         if row.least_surplus < row.least_amount:
             raise Invalid("least_surplus", "The least surplus is at least the least amount.")
         row.save(update_fields=["least_amount", "least_surplus"])

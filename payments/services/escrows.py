@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from django.db import transaction
 
 from chain import selectors as chain_reads
+from chain.models import TokenTransfer
 from chain.services.watch import watch
 from core import clock, deadlines, seen, transitions
 from core.actors import CLOCK, SYSTEM, Actor
@@ -203,7 +204,7 @@ def _gone(escrow: Escrow) -> list[TokenTransfer]:
 
 
 def _tell(escrow: Escrow, transfers: Iterable[TokenTransfer], type_: str) -> None:
-    """One event for a transaction; those that move next to nothing are told of only if there are no others."""
+    """One event for a transaction; those that move next to nothing only if there are no others."""
     groups: dict[str, list[TokenTransfer]] = defaultdict(list)
     for transfer in transfers:
         groups[transfer.tx_hash].append(transfer)

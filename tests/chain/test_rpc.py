@@ -162,7 +162,7 @@ def test_a_revert_gives_the_contracts_words() -> None:
     words = "0x08c379a0" + f"{32:064x}" + f"{5:064x}" + b"paused".hex()[:10].ljust(64, "0")
     error = from_node("eth_call", {"code": 3, "message": "execution reverted", "data": words})
     assert isinstance(error, Reverted)
-    assert error.reason == "pause"
+    assert error.reason == "“pause”"
     assert isinstance(from_node("eth_call", {"code": -32000, "message": "missing trie node"}), NodeError)
 
 

@@ -33,9 +33,15 @@ BINDS = {
     "payments/agreement.py",
     "payments/books/balances.py",
     "payments/movements.py",
+    "payments/paid.py",
+    "payments/pages/paying.py",
+    "payments/services/events.py",
 }
 # Written for programs that read base units: the audit log.
-PLAIN = {("disputes/services/rulings.py", "_facts")}
+PLAIN = {
+    ("disputes/services/rulings.py", "_facts"),
+    ("chain/services/least_amounts.py", "set_least_amounts"),
+}
 # Amounts of the chain's own coin, in wei.
 WEI = {"Network", "Call", "Attempt", "Transaction"}
 

@@ -58,7 +58,7 @@ def test_a_whole_life_is_told_in_the_order_of_cause_with_its_money(desk: Desk) -
     told = {event.type: event.payload for event in events}
     for type_ in ("deposit.detected", "deposit.confirmed"):
         shown = told[type_]
-        assert (shown["tx_hash"], shown["ordinal"], shown["amount"]) == (tx_hash, 0, "250.000000")
+        assert (shown["tx_hash"], shown["transfers"], shown["amount"]) == (tx_hash, 1, "250.000000")
     assert (told["deposit.detected"]["deposit"], told["deposit.detected"]["flags"]) == (None, [])
     for type_ in ("escrow.decided", "escrow.released"):
         assert told[type_]["to_seller"]["amount"] == "250.000000"

@@ -9,6 +9,7 @@ from chain.models import Token
 from chain.services.least_amounts import set_least_amounts
 from core.actors import Actor
 from core.errors import DomainError
+from core.money import Amount
 
 
 class Command(BaseCommand):
@@ -38,5 +39,6 @@ class Command(BaseCommand):
                 )
         except DomainError as error:
             raise CommandError(str(error)) from error
-        self.stdout.write(f"least_amount {token.least_amount}")
-        self.stdout.write(f"least_surplus {token.least_surplus}")
+        for column in ("least_amount", "least_surplus"):
+            amount: Amount = getattr(token, f"{column}_money")
+            self.stdout.write(f"{column} {amount.units} ({amount})")
