@@ -70,7 +70,7 @@ class AmountText(Text, serializers.RegexField):
 
     def __init__(self, **kwargs: Any) -> None:
         text = "A decimal string in the deal's token, for example “250.00”."
-        wrong = {"invalid": "Write a plain decimal string, without commas: “2500.00”."}
+        wrong: dict[str, Any] = {"invalid": "Write a plain decimal string, without commas: “2500.00”."}
         super().__init__(regex=_AMOUNT, help_text=text, error_messages=wrong, **kwargs)
 
 
