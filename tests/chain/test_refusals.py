@@ -462,7 +462,7 @@ def _dripping() -> Iterator[str]:
         ({"code": -32000, "message": "EVM error: InvalidFEOpcode"}, "EVM error: InvalidFEOpcode"),
         ({"code": -32000, "message": "invalid jump destination"}, "invalid jump destination"),
         ({"code": -32000, "message": "stack underflow (0 <=> 2)"}, "stack underflow (0 <=> 2)"),
-        ({"code": 3, "message": "execution reverted", "data": "0x1234abcd"}, "0x1234abcd"),
+        ({"code": 3, "message": "execution reverted", "data": "0x1234abcd"}, "unknown error 0x1234abcd"),
     ],
 )  # fmt: skip
 def test_a_contract_that_refuses_is_told_from_a_node_that_can_not(error: Any, reason: str) -> None:
@@ -480,7 +480,7 @@ def test_the_contracts_words_are_found_wherever_a_node_puts_them(where: Callable
     words = "0x08c379a0" + f"{32:064x}" + f"{6:064x}" + b"paused".hex().ljust(64, "0")
     found = from_node("eth_call", {"code": -32603, "message": "reverted", "data": where(words)})
     assert isinstance(found, Reverted)
-    assert (found.reason, found.error_data) == ("paused", words)
+    assert (found.reason, found.error_data) == ("“paused”", words)
 
 
 @pytest.mark.parametrize(
