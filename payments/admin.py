@@ -315,7 +315,8 @@ class KillSwitchAdmin(StepUpChange, ModelAdmin):
     actions_detail = ("start_token",)
 
     def needs_step_up(self, request: HttpRequest, object_id: str | None) -> bool:
-        return "stopped" not in request.POST
+        """Asked as the form reads it: `stopped=false` lifts the switch as well."""
+        return not forms.CheckboxInput().value_from_datadict(request.POST, request.FILES, "stopped")
 
     def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
         return False

@@ -8,6 +8,9 @@ Who guesses decides what is counted, so that nobody shuts out somebody else:
   link of a mail: by that browser.
 - at the door, from anywhere else: by the address that is guessed at, whether it is known here or not, and by
   network address. A stranger can use up the tries of other strangers only.
+- at the code, which only who knows the password is asked for: by browser where this person has signed in
+  before, and all of those together; by person everywhere else. A mailbox makes no count of its own there: who
+  took it over sets a new password as often as they like.
 
 A try is counted before it is looked at and taken back when it was right: a hundred sent at once are five.
 """
@@ -28,6 +31,8 @@ from core import clock
 
 MAX_FAILURES = 5
 MAX_BY_NETWORK = 50
+# At codes, from all browsers of a person together.
+MAX_CODES = 25
 WINDOW = timedelta(minutes=15)
 KNOWN = "known_browser"
 _MAILBOX = "proved_mailbox"
@@ -60,8 +65,10 @@ def at_the_door(request: HttpRequest, email: str) -> list[Limit]:
 
 def second_step(request: HttpRequest, user: User) -> list[Limit]:
     """Who gave the right password and is asked for a code."""
-    browser = _browser(request, user.email)
-    return [Limit(_hash("code", browser or user.pk))]
+    browser = _secret(request, user.email)
+    if browser:
+        return [Limit(_hash("code", user.pk, browser)), Limit(_hash("codes", user.pk), MAX_CODES)]
+    return [Limit(_hash("code", user.pk))]
 
 
 def claim(limits: Sequence[Limit]) -> list[int] | None:

@@ -275,6 +275,36 @@ def test_a_code_of_the_step_before_works_and_none_works_twice(
     assert not with_code(code_of(secret, -2)), "older than the tolerance"
 
 
+def test_who_reads_the_mailbox_does_not_start_the_count_of_codes_anew(
+    secret: str, mailoutbox: list[EmailMessage]
+) -> None:
+    for number in range(LIMIT + 1):
+        cache.clear()
+        thief, password = Client(), f"{NEW} {number}"
+        thief.post("/accounts/password/reset/", {"email": "bob@example.com"})
+        (path,) = (link_with_of(mail) for mail in mailoutbox[-1:])
+        form = thief.get(path, follow=True)
+        thief.post(form.redirect_chain[-1][0], {"password1": password, "password2": password})
+        thief.post("/accounts/login/", {"login": "bob@example.com", "password": password})
+        last = number == LIMIT
+        thief.post("/accounts/2fa/authenticate/", {"code": code_of(secret) if last else "000000"})
+    assert "_auth_user_id" not in thief.session
+
+
+def test_many_browsers_that_are_known_share_a_count_of_codes(
+    bob: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever knew the password before there was a second factor has signed in as often as they like."""
+    monkeypatch.setattr(guesses, "MAX_CODES", 2)
+    browsers = [known_browser() for _ in range(3)]
+    secret = totp.generate_totp_secret()
+    totp.TOTP.activate(bob, secret)
+    for browser, code in zip(browsers, ("000000", "000000", code_of(secret)), strict=True):
+        sign_in(browser)
+        browser.post("/accounts/2fa/authenticate/", {"code": code})
+        assert "_auth_user_id" not in browser.session
+
+
 def test_guesses_at_codes_are_counted_by_person_and_not_by_process(secret: str) -> None:
     for _ in range(LIMIT):
         cache.clear()

@@ -148,3 +148,16 @@ def test_a_switch_is_thrown_only_from_where_it_was_seen_to_stand(operator: Clien
     assert KillSwitch.objects.get(pk=switch.pk).stopped
     operator.post(path, {"reason": "it is over", "own_password": PASSWORD})
     assert not KillSwitch.objects.get(pk=switch.pk).stopped
+
+
+@pytest.mark.parametrize("posted", ["false", "False"])
+def test_a_switch_is_lifted_with_the_password_however_no_is_posted(
+    operator: Client,
+    escrow: Escrow,  # noqa: F811
+    posted: str,
+) -> None:
+    switch = KillSwitch.objects.create(network=escrow.network, kind="release", stopped=True, reason="an attack")
+    path = f"/admin/payments/killswitch/{switch.pk}/change/"
+    refused = operator.post(path, {"stopped": posted, "reason": "it is over"})
+    assert "the password was not accepted" in refused.content.decode()
+    assert KillSwitch.objects.get(pk=switch.pk).stopped
