@@ -26,7 +26,8 @@ _SHORTCOMINGS = {
     "rolsuper": "it is a superuser, whom no guard stops",
     "rolcreaterole": "it may make roles",
     "owner": "it owns tables, so that it can switch their guards off",
-    "creates": "it may create tables and functions",
+    "empties": "it may empty tables or put triggers on them, which no guard notices",
+    "creates": "it may create tables, functions or schemas",
     "temporary": "it may create temporary tables, which could stand in for those that the guards read",
 }
 _ASK = """
@@ -35,7 +36,12 @@ _ASK = """
             SELECT 1 FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace
             AND c.relkind IN ('r', 'p') AND pg_has_role(r.oid, c.relowner, 'MEMBER')
         ),
-        has_schema_privilege(r.oid, 'public', 'CREATE'),
+        EXISTS (
+            SELECT 1 FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace
+            AND c.relkind IN ('r', 'p') AND has_table_privilege(r.oid, c.oid, 'TRUNCATE, TRIGGER')
+        ),
+        has_schema_privilege(r.oid, 'public', 'CREATE')
+            OR has_database_privilege(r.oid, current_database(), 'CREATE'),
         has_database_privilege(r.oid, current_database(), 'TEMPORARY'),
         (SELECT prosrc FROM pg_proc WHERE proname = %s AND pronamespace = 'public'::regnamespace)
     FROM pg_roles r WHERE r.rolname = current_user

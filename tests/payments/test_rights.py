@@ -166,6 +166,25 @@ def test_a_start_as_superuser_or_owner_is_refused_and_as_the_application_is_not(
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ("ALL ON ALL TABLES IN SCHEMA public", "empty tables"),
+        ("TRUNCATE ON core_auditentry", "empty tables"),
+        ("TRIGGER ON payments_escrow", "empty tables"),
+        ("CREATE ON DATABASE {database}", "schemas"),
+        ("CREATE ON SCHEMA public", "schemas"),
+    ],
+)
+def test_a_role_that_was_given_more_by_hand_is_refused(login: dict[str, Any], more: str, told: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(f"GRANT {more.format(database=connection.settings_dict['NAME'])} TO {login['user']}")
+        cursor.execute(f"SET LOCAL ROLE {login['user']}")
+    (found,) = rights.shortcomings()
+    assert told in found
+
+
+@pytest.mark.django_db
 def test_a_role_that_is_missing_is_told() -> None:
     with pytest.raises(CommandError, match="First start"):
         call_command("grant_rights", role="nobody_there")
