@@ -25,6 +25,7 @@ from asgiref.typing import (
 from django.conf import settings
 from django.urls import Resolver404, resolve
 
+from core import visitors
 from core.problems import MEDIA_TYPE, document
 
 log = structlog.get_logger(__name__)
@@ -97,7 +98,7 @@ class Door:
     def _counted(self, scope: HTTPScope | WebSocketScope) -> Iterator[bool]:
         """Count the visitor in; False when as many as allowed of that address are there already."""
         client = scope.get("client")
-        who = (scope["type"], str(client[0]) if client else "")
+        who = (scope["type"], visitors.network(str(client[0])) if client else "")
         self._present[who] += 1
         try:
             yield self._present[who] <= self._limits[f"{scope['type']}_of_one_address"]
@@ -108,17 +109,17 @@ class Door:
 
     def _known(self, scope: Any) -> Any:
         """The scope with the visitor's own address. Only what a trusted proxy says about it is believed."""
-        peer = scope["client"][0] if scope.get("client") else ""
+        peer = visitors.plain(scope["client"][0]) if scope.get("client") else ""
         headers = [(name.lower(), value) for name, value in scope["headers"]]
         if not self._trusted(peer):
             kept = [(name, value) for name, value in headers if name not in _FORWARDED]
             if len(kept) < len(headers) and not self._warned:
                 self._warned = True
                 log.warning("forwarded_by_a_stranger", peer=peer, way_out="name the proxy in TRUSTED_PROXIES")
-            return {**scope, "headers": kept}
+            return {**scope, "headers": kept, "client": (peer, scope["client"][1]) if peer else None}
         told = b",".join(value for name, value in headers if name == b"x-forwarded-for").decode("latin1")
-        for address in reversed([part.strip() for part in told.split(",") if part.strip()]):
-            if not _is_address(address):
+        for address in reversed([visitors.plain(part.strip()) for part in told.split(",") if part.strip()]):
+            if not visitors.is_address(address):
                 break
             peer = address
             if not self._trusted(address):
@@ -126,7 +127,7 @@ class Door:
         return {**scope, "headers": headers, "client": (peer, 0)}
 
     def _trusted(self, address: str) -> bool:
-        return _is_address(address) and any(ip_address(address) in proxy for proxy in self._proxies)
+        return visitors.is_address(address) and any(ip_address(address) in proxy for proxy in self._proxies)
 
 
 class _Visit:
@@ -208,14 +209,6 @@ def _limit(path: str, headers: Mapping[bytes, bytes], limits: Mapping[str, int])
     except Resolver404:
         files = 0
     return limits["body"] + files * settings.UPLOAD_LIMIT_BYTES
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ip_address(text)
-    except ValueError:
-        return False
-    return True
 
 
 async def _refuse(scope: HTTPScope, send: ASGISendCallable, refusal: Refusal) -> None:

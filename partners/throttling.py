@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 from rest_framework.views import APIView
 
-from core import clock
+from core import clock, visitors
 from partners.models import ApiKey
 
 log = structlog.get_logger(__name__)
@@ -76,12 +76,12 @@ class KeyThrottle(WindowThrottle):
 
 
 class AddressThrottle(WindowThrottle):
-    """Per IP address, counted before the key is looked at, so that guessing keys is limited too."""
+    """Per IP address (IPv6: /64), counted before the key is looked at: guessing keys is limited too."""
 
     name = "ip"
 
     def subject(self, request: Request) -> str | None:
-        return request.META.get("REMOTE_ADDR") or "unknown"
+        return visitors.network(request.META.get("REMOTE_ADDR", "")) or "unknown"
 
 
 def _count(key: str, window: int) -> int:

@@ -15,7 +15,6 @@ Who guesses decides what is counted, so that nobody shuts out somebody else:
 A try is counted before it is looked at and taken back when it was right: a hundred sent at once are five.
 """
 
-import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -27,7 +26,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.crypto import get_random_string, salted_hmac
 
 from accounts.models import User, WrongTry
-from core import clock
+from core import clock, visitors
 
 MAX_FAILURES = 5
 MAX_BY_NETWORK = 50
@@ -59,7 +58,7 @@ def at_the_door(request: HttpRequest, email: str) -> list[Limit]:
     browser = _browser(request, email)
     if browser:
         return [Limit(_hash("browser", browser))]
-    network = Limit(_hash("network", _network(request)), MAX_BY_NETWORK)
+    network = Limit(_hash("network", visitors.network(request.META.get("REMOTE_ADDR", ""))), MAX_BY_NETWORK)
     return [Limit(_hash("address", email.strip().lower())), network]
 
 
@@ -146,16 +145,6 @@ def _secret(request: HttpRequest, email: str) -> str:
 
 def _address(email: str) -> str:
     return _hash("known", email.strip().lower())
-
-
-def _network(request: HttpRequest) -> str:
-    """An IPv6 subscriber has a whole /64."""
-    found = str(request.META.get("REMOTE_ADDR", ""))
-    try:
-        address = ipaddress.ip_address(found)
-    except ValueError:
-        return found
-    return str(ipaddress.ip_network(f"{address}/64", strict=False)) if address.version == 6 else found
 
 
 def _hash(*parts: str) -> str:

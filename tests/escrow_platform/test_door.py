@@ -15,6 +15,7 @@ import uvicorn
 from django.conf import settings as django_settings
 from django.urls import URLPattern, URLResolver, get_resolver
 
+from core import visitors
 from escrow_platform.door import UPLOADS, Door
 from escrow_platform.stack.ports import free_port
 
@@ -220,6 +221,40 @@ def test_one_address_has_its_own_smaller_share(served: Served) -> None:
         peer.close()
 
 
+def test_one_subscribers_many_addresses_are_counted_as_one(served: Served) -> None:
+    of_v6 = [f"X-Forwarded-For: 2001:db8::{number}\r\n" for number in range(1, 8)]
+    most = LIMITS["http_of_one_address"]
+    open_ones = [served.open(post("/nowhere/", 1000, claim)) for claim in of_v6[:most]]
+    sleep(0.1)
+    assert served.ask(get("/anywhere/", of_v6[most]))[0] == 429
+    assert served.ask(get("/anywhere/", "X-Forwarded-For: 2001:db8:0:1::1\r\n"))[0] == 200
+    for peer in open_ones:
+        peer.close()
+
+
+@pytest.mark.parametrize(
+    ("address", "alone", "counted"),
+    [
+        ("192.0.2.1", "192.0.2.1", "192.0.2.1"),
+        ("::ffff:192.0.2.1", "192.0.2.1", "192.0.2.1"),
+        ("2001:DB8::0:1", "2001:db8::1", "2001:db8::/64"),
+        ("fe80::1%eth0", "fe80::1", "fe80::/64"),
+        ("a:socket", "a:socket", "a:socket"),
+        ("", "", ""),
+    ],
+)
+def test_a_visitor_is_counted_however_the_address_is_written(address: str, alone: str, counted: str) -> None:
+    assert (visitors.plain(address), visitors.network(address)) == (alone, counted)
+
+
+def test_a_trusted_proxy_is_known_where_the_server_listens_on_ipv6(settings: Any) -> None:
+    settings.TRUSTED_PROXIES = ["127.0.0.1"]
+    seen = Door(None)._known(  # type: ignore[arg-type]
+        {"client": ("::ffff:127.0.0.1", 1), "headers": [(b"x-forwarded-for", b"192.0.2.1")]}
+    )
+    assert seen["client"][0] == "192.0.2.1"
+
+
 @pytest.mark.parametrize(
     ("forwarded", "seen"),
     [
@@ -229,6 +264,8 @@ def test_one_address_has_its_own_smaller_share(served: Served) -> None:
         ("192.0.2.1, nonsense", "127.0.0.1"),
         ("10.1.1.1", "10.1.1.1"),
         ("2001:db8::1", "2001:db8::1"),
+        ("::ffff:192.0.2.1", "192.0.2.1"),  # a proxy that listens on IPv6
+        ("192.0.2.1, ::ffff:10.1.1.1", "192.0.2.1"),
         ("", "127.0.0.1"),
     ],
 )

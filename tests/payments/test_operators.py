@@ -156,7 +156,9 @@ def test_a_switch_is_lifted_with_the_password_however_no_is_posted(
     escrow: Escrow,  # noqa: F811
     posted: str,
 ) -> None:
-    switch = KillSwitch.objects.create(network=escrow.network, kind="release", stopped=True, reason="an attack")
+    switch = KillSwitch.objects.create(
+        network=escrow.network, kind="release", stopped=True, reason="an attack"
+    )
     path = f"/admin/payments/killswitch/{switch.pk}/change/"
     refused = operator.post(path, {"stopped": posted, "reason": "it is over"})
     assert "the password was not accepted" in refused.content.decode()
