@@ -43,7 +43,8 @@ def cancelled(escrow: Escrow, event: chain_events.Cancelled, final: FinalEvent) 
     events.of_escrow(escrow, "escrow.cancelled", by=by, tx_hash=final.tx_hash)
     if failed is not None:
         events.of_leg(failed, escrow, "payout.failed")
-    _end(escrow, by, final, refunded=held >= escrow.token.least_amount)
+    # What was funded ends refunded, also where its money was taken back since: it never ends as unpaid.
+    _end(escrow, by, final, refunded=escrow.funded_at is not None or held >= escrow.token.least_amount)
     deals.follow_escrows(escrow.deal_id, CHAIN)
     escrows.open_next(escrow.deal)
 
@@ -85,7 +86,8 @@ def _paid_at_once(escrow: Escrow, final: FinalEvent) -> bool:
 
 
 def _end(escrow: Escrow, by: str, final: FinalEvent, *, refunded: bool) -> None:
-    """Refunded where money was held, cancelled where none was; what had ended without money stays so."""
+    """Refunded where money was held or had been, cancelled where none was; what had ended without money stays
+    so."""
     why = f"cancelled by {by}"
     if escrow.state not in ENDED_UNPAID:
         target = EscrowState.REFUNDED if refunded else EscrowState.CANCELLED

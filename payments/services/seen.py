@@ -29,10 +29,11 @@ def of_escrow(escrow: Escrow) -> str:
     """State, what is undecided, and every decision, delivery and request so far.
 
     An order counts from the moment it is placed, so that a form of before it is refused even if the chain
-    never carried it out. What the clock does on the chain by itself (a mark, more time) does not count.
+    never carried it out. What the clock does on the chain by itself (a mark, more time) does not count; of late
+    money only whether it is any, and all: whoever adds a little to it makes no form out of date.
     """
     requests = escrow.refund_requests.order_by("created", "pk").values_list("pk", "state")
-    held = balances.held(escrow) if escrow.state in ENDED_UNPAID else 0
+    late = balances.money(escrow) if escrow.state in ENDED_UNPAID else 0
     return seen.fingerprint(
         escrow.pk,
         escrow.state,
@@ -43,7 +44,8 @@ def of_escrow(escrow: Escrow) -> str:
         escrow.orders.filter(kind__in=DECIDING).count(),
         escrow.deliveries.count(),
         list(requests),
-        held,
+        late > 0,
+        late >= escrow.remainder,
     )
 
 

@@ -6,13 +6,14 @@ from chain.models import TokenTransfer
 from chain.rpc.errors import AllProvidersFailed
 from chain.services.deep_reorg import accept_chain
 from chain.services.recovery import resume_network
+from contracts import calls
 from core.actors import Actor
 from core.errors import Conflict
 from payments.books import balances
 from payments.models import Escrow, Journal
-from payments.services import controls, payouts
+from payments.services import controls, payouts, projection
 from tests.payments.acts import pay_many
-from tests.payments.fixtures import Desk, actor
+from tests.payments.fixtures import SELLER_ADDRESS, Desk, actor
 
 STAFF = Actor("staff", "op_1", "Olga")
 
@@ -70,3 +71,13 @@ def test_deposits_that_were_booked_together_are_taken_back_each(desk: Desk) -> N
     leave(desk, escrow)
     assert (balances.held(escrow), balances.counted(escrow)) == (0, 0)
     assert Journal.objects.filter(what__startswith="reversal of deposit").count() == 2
+
+
+def test_a_seller_cancels_on_the_chain_what_was_funded_and_taken_back(desk: Desk) -> None:
+    """Red where what was funded and holds nothing would end as never paid: nothing later is applied."""
+    escrow = desk.funded()
+    leave(desk, escrow)
+    desk.as_party(SELLER_ADDRESS, calls.cancel(desk.terms(escrow)))
+    desk.settle()
+    assert desk.state(escrow) == "refunded"
+    assert projection.is_caught_up(desk.engine.network)
