@@ -1,7 +1,8 @@
 """Nobody uses up the payout key's daily cap alone: each party and each deal has a part of it, and what goes
 beyond asks a second person for that payout, while everybody else's go on.
 
-Counted when a payout is ordered for the key alone; refunds count like releases, as the gate counts them.
+Counted when something is ordered for the key alone, as the gate counts it: refunds like releases, and what
+cancels an escrow or lifts its dispute as its whole amount.
 """
 
 from datetime import UTC
@@ -14,18 +15,19 @@ from chain.services.alarms import raise_alarm, resolve_alarm
 from core import audit, clock, seen
 from core.actors import Actor
 from core.errors import Invalid
-from payments.models import Budget, Escrow, EscrowPolicy, Order
+from payments.models import Budget, Escrow, EscrowPolicy, Order, OrderKind
 from payments.services.routing import Route
 from wallets.models import GateGrant
 
 HALF_USED = "payout_cap_half_used"
 WHOLE = 10_000
+_COUNTS_WHOLE = (OrderKind.CANCEL, OrderKind.WITHDRAW)
 
 
 def take(order: Order, escrow: Escrow, way: Route) -> str:
     """Count a locked order that the payout key would pay alone; why it needs a second person instead, if a
     budget of its parties or its deal does not reach. Whoever orders at the same time waits."""
-    units = order.to_seller + order.to_buyer
+    units = escrow.amount if order.kind in _COUNTS_WHOLE else order.to_seller + order.to_buyer
     # A second try is the same payout: what failed used nothing of the gate's cap.
     if way.gate is None or not units or order.attempts:
         return ""

@@ -23,12 +23,14 @@ def return_when_possible(escrow: Escrow) -> None:
     """Start the wait after which counted money on an expired or cancelled escrow goes back by itself.
 
     The payer has 48 h to choose, or to complete what both sides revived; the contract returns a part
-    payment only after fund-by, unless the terms are cancelled there, which nobody does to terms that can
-    still be revived.
+    payment only after fund-by.
     """
     chooses = escrow.state == EscrowState.CANCELLED or escrow.revived_at
-    if chooses or balances.held(escrow) >= escrow.remainder:
+    whole = balances.held(escrow) >= escrow.remainder
+    if chooses or whole:
         due = clock.now() + timedelta(seconds=settings.CLOCKS["revive"])
+        if not whole and escrow.fund_by:
+            due = max(due, escrow.fund_by)
     elif deadlines.waiting(escrow.pk).filter(kind=clocks.LATE_MONEY).exists():
         return
     else:
@@ -66,9 +68,10 @@ def order_return(escrow: Escrow, acting: Actor) -> Order | None:
         return None
     try:
         untouched = escrow.remainder == escrow.amount
-        if escrow.state == EscrowState.CANCELLED and untouched:
+        if escrow.state == EscrowState.CANCELLED and untouched and held >= escrow.remainder:
             # The deal is off for good. Dead terms on the chain as well: no wallet can mark or dispute what
-            # comes later, and it goes to the buyer.
+            # comes later, and it goes to the buyer. Not for a part: the gate counts the whole amount of what
+            # it cancels, and a few cents would use up the cap of everybody's day.
             return orders.place(escrow, OrderKind.CANCEL, reason="late money", acting=acting, to_buyer=held)
         if held >= escrow.remainder or not untouched:
             # Of an escrow of which a part was decided the contract gives back parts, not "unfunded".

@@ -29,8 +29,8 @@ def of_escrow(escrow: Escrow) -> str:
     """State, what is undecided, and every decision, delivery and request so far.
 
     An order counts from the moment it is placed, so that a form of before it is refused even if the chain
-    never carried it out. What the clock does on the chain by itself (a mark, more time) does not count; of late
-    money only whether it is any, and all: whoever adds a little to it makes no form out of date.
+    never carried it out. What the clock does on the chain by itself (a mark, more time) does not count; of
+    late money only whether it is any, and all: whoever adds a little to it makes no form out of date.
     """
     requests = escrow.refund_requests.order_by("created", "pk").values_list("pk", "state")
     late = balances.money(escrow) if escrow.state in ENDED_UNPAID else 0

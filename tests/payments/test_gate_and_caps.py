@@ -119,6 +119,8 @@ def test_a_withdrawn_dispute_goes_through_the_gate_with_the_payout_key(desk: Des
     call = newest(escrow, "withdraw").call
     assert (call.purpose, call.target, call.outcome) == ("payouts", gate_of(desk).address, "done")
     assert desk.state(escrow) == "funded"
+    # The gate counts the whole amount to its cap of the day; so do the budgets of both sides and the deal.
+    assert list(Budget.objects.values_list("used", flat=True)) == [escrow.amount] * 3
 
 
 def test_the_deadline_key_can_decide_nothing_alone(desk: Desk) -> None:
