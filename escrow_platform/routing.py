@@ -22,6 +22,7 @@ OF_A_NETWORK = frozenset(
         "chain.inspect_providers",
         "payments.tasks.project_network",
         "payments.tasks.reconcile",
+        "payments.tasks.watch_budgets",
     }
 )
 

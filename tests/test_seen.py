@@ -49,7 +49,7 @@ FORMS: dict[str, tuple[str, dict[str, str]]] = {
     "deals/<opaque:deal_id>/edit/": ("seller", {**_TERMS, "role": "seller", "action": "draft"}),
     "deals/<opaque:deal_id>/preview/": ("seller", {}),
     "deals/<opaque:deal_id>/answer/": ("buyer", {"address": stage.ADDRESSES["buyer"], "read": "on"}),
-    "deals/<opaque:deal_id>/counter/": ("buyer", _TERMS),
+    "deals/<opaque:deal_id>/counter/": ("buyer", _TERMS | {"address": "0x" + "c0" * 20}),
     "deals/<opaque:deal_id>/cancel/": ("buyer", {}),
     "deals/invitations/<slug:token>/join/": ("buyer", {}),
 }

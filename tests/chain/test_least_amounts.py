@@ -21,7 +21,7 @@ def test_both_amounts_are_shown_changed_and_written_down(usdt: Any) -> None:
         10_000,
         1_000_000,
     )  # a hundredth, and the smallest escrow
-    assert change(usdt) == "least_amount 10000\nleast_surplus 1000000\n"
+    assert change(usdt) == "least_amount 10000 (0.01 USDT)\nleast_surplus 1000000 (1.00 USDT)\n"
     change(usdt, "--least-surplus=5000000", "--by=olga", "--reason=gas is dear here")
     assert (usdt.least_amount, usdt.least_surplus) == (10_000, 5_000_000)
     entry = AuditEntry.objects.get(action="token.least_amounts")

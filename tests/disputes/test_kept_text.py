@@ -41,7 +41,7 @@ def _urls(case: Dispute) -> dict[str, tuple[str, str, str]]:
 
 
 # Shown at another stage of the deal than the others; their pages fill them in the same way.
-ELSEWHERE = {"OpenForm", "TermsForm", "RefusalForm"}
+ELSEWHERE = {"OpenForm", "TermsForm", "CounterForm", "RefusalForm"}
 
 
 def _with_text_areas() -> set[str]:

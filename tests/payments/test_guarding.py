@@ -16,6 +16,7 @@ from disputes.models import Dispute
 from payments.agreement import from_json
 from payments.models import Escrow, Party
 from payments.services import clocks, deals, delivery, disputing, guarding, payouts
+from tests.browser import Browser
 from tests.chain.fixtures import USDT
 from tests.disputes import cast as stage
 from tests.disputes.conftest import escrow, opened, people, token  # noqa: F401  (fixtures are shared by import)
@@ -176,7 +177,7 @@ def test_a_buyer_who_changes_the_password_pays_nothing_by_hand_or_by_silence_and
     escrow = desk.funded(250 * USDT)  # noqa: F811
     deliver(desk, escrow)
     desk.travel(timedelta(days=6))
-    buyer, seller = Client(), Client()
+    buyer, seller = Browser(), Client()
     buyer.force_login(desk.cast.buyer)
     seller.force_login(desk.cast.seller)
     page = f"/deals/{escrow.deal_id}/escrows/{escrow.pk}/"
