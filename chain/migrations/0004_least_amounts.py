@@ -29,10 +29,12 @@ class Migration(migrations.Migration):
                 max_digits=78,
             ),
         ),
-        # A hundredth of the token; what was sent back so far goes on being sent back.
+        # A hundredth of the token, at most the smallest escrow; what was sent back so far goes on being sent
+        # back. One statement: a row changed twice has its foreign keys checked at the end, and until then no
+        # constraint can be added to its table.
         migrations.RunSQL(
-            "UPDATE chain_token SET least_amount = greatest(1, trunc(power(10::numeric, decimals) / 100));"
-            "UPDATE chain_token SET least_surplus = greatest(least_amount, min_amount)",
+            "UPDATE chain_token SET least_amount = least(greatest(1, trunc(power(10::numeric, decimals) / 100)),"
+            " greatest(1, min_amount)), least_surplus = greatest(1, min_amount)",
             migrations.RunSQL.noop,
         ),
         migrations.AddConstraint(

@@ -59,10 +59,10 @@ def local_network(url: str) -> Network:
 def register_token(network: Network, address: str, symbol: str, decimals: int, min_amount: int) -> Token:
     """List a token, once. `min_amount`, the smallest escrow, in base units.
 
-    A hundredth of the token is the least amount that counts as money, and `min_amount` the least surplus that
-    is sent back, until a person decides otherwise.
+    A hundredth of the token, at most `min_amount`, is the least amount that counts as money, and `min_amount`
+    the least surplus that is sent back, until a person decides otherwise.
     """
-    least = max(1, 10**decimals // 100)
+    least = max(1, min(10**decimals // 100, min_amount))
     token, _ = Token.objects.get_or_create(
         network=network,
         address=address,
