@@ -76,7 +76,7 @@ def assign_sender(network: Network, sender: Sender) -> int:
     signer = signing.resolve(sender.key_ref)
     committed = _committed(sender)
     now = Round(network, sender, signer, look, look.balance - committed, _spent(sender) + committed)
-    loads = batching.pack(network, [call for call in calls if _is_fit(now, call)])
+    loads = batching.pack(network, [call for call in calls if _is_fit(now, call)], _affordable(now))
     if any(len(load.calls) > 1 for load in loads):
         loads = pool.run(network, lambda rpc: batching.without_failing(rpc, sender, loads))
     return sum(_decide(now, load) for load in loads)
@@ -169,6 +169,14 @@ def _is_fit(now: Round, call: Call) -> bool:
     if call.reason.startswith(NOT_SIMULATED):
         resolve_alarm(now.network, "not_simulated", call.pk)
     return True
+
+
+def _affordable(now: Round) -> int:
+    """Gas that one transaction may ask for at today's price within caps and the sender's balance."""
+    wei = min(now.network.cost_cap, now.free)
+    if now.network.gas_budget_day:
+        wei = min(wei, now.network.gas_budget_day - now.spent)
+    return wei // max(1, now.look.market.offer().max_fee)
 
 
 def _decide(now: Round, load: batching.Load) -> int:

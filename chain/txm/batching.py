@@ -61,11 +61,15 @@ def items_of(data: bytes) -> list[bytes]:
     return [bytes(item) for item in items]
 
 
-def pack(network: Network, calls: Sequence[Call]) -> list[Load]:
-    """Loads in the order of their first call; what may not share a transaction has one of its own."""
+def pack(network: Network, calls: Sequence[Call], affordable: int) -> list[Load]:
+    """Loads in the order of their first call; what may not share a transaction has one of its own.
+
+    No batch asks for more than `affordable` gas: what is too dear together may still go in parts.
+    """
+    most = min(room(network), affordable - OVERHEAD_GAS - network.extra_gas)
     packs: list[list[Call]] = []
     for call in calls:
-        fitting = next((pack for pack in packs if _fits(network, pack, call)), None)
+        fitting = next((pack for pack in packs if _fits(pack, call, most)), None)
         if fitting is None:
             packs.append([call])
         else:
@@ -78,7 +82,7 @@ def room(network: Network) -> int:
     return min(MOST_GAS, network.transaction_gas or MOST_GAS) - OVERHEAD_GAS
 
 
-def _fits(network: Network, pack: list[Call], call: Call) -> bool:
+def _fits(pack: list[Call], call: Call, most: int) -> bool:
     first = pack[0]
     gas = sum(entry.gas_limit for entry in pack) + call.gas_limit
     return (
@@ -86,7 +90,7 @@ def _fits(network: Network, pack: list[Call], call: Call) -> bool:
         and call.batchable
         and first.target == call.target
         and len(pack) < MOST_ITEMS
-        and gas <= room(network)
+        and gas <= most
         and all(bytes(entry.data) != bytes(call.data) for entry in pack)
     )
 

@@ -2,12 +2,15 @@
 
 import pytest
 
-from chain.models import Attempt, Call, Transaction
+from chain.models import Attempt, Call, Network, Transaction
+from chain.rpc import pool
+from chain.txm.batching import OVERHEAD_GAS
+from chain.txm.fees import read_market
 from contracts import calls as calldata
 from contracts.artifacts import ESCROW_ADDRESS
 from payments.models import Escrow, PayoutLeg
 from payments.services import chain_terms, payouts
-from tests.chain.helpers import later
+from tests.chain.helpers import later, sender_of
 from tests.payments.fixtures import SELLER_ADDRESS, Desk, actor
 
 
@@ -53,6 +56,23 @@ def test_payouts_that_are_due_together_share_one_transaction(desk: Desk, three: 
     for escrow in three:
         escrow.refresh_from_db()
         assert (escrow.state, paid(escrow)) == ("released", [("fee", "paid"), ("release", "paid")])
+
+
+@pytest.mark.parametrize("scarce", ["cost_cap", "gas_budget_day", "balance"])
+def test_what_is_too_dear_together_goes_in_parts(desk: Desk, three: list[Escrow], scarce: str) -> None:
+    """Red when a batch grows past what may be paid: then none of its items would ever be sent."""
+    network, rpc = desk.engine.network, desk.engine.chain.rpc
+    market = pool.run(network, read_market)
+    gas = sum(call.gas_limit for call in Call.objects.filter(group__in=_orders(three[:2]))) + OVERHEAD_GAS
+    wei = gas * market.offer().max_fee * 6 // 5
+    if scarce == "balance":
+        rpc("anvil_setBalance", sender_of(desk.engine).address, hex(wei))
+    else:
+        Network.objects.filter(pk=network.pk).update(**{scarce: wei})
+        network.refresh_from_db()
+    desk.engine.send()
+    carriers = Transaction.objects.filter(calls__group__in=_orders(three)).distinct()
+    assert 2 in [row.calls.count() for row in carriers]
 
 
 def test_f39_one_bad_item_of_a_batch_fails_alone_and_is_tried_again(desk: Desk, three: list[Escrow]) -> None:

@@ -50,12 +50,23 @@ def test_every_kind_of_order_has_a_bound_above_the_contracts_floor(network: Netw
 @pytest.mark.parametrize("cap", [2**24, 8_000_000, 0])
 def test_a_batch_holds_as_many_as_fit_into_a_transaction_of_the_network(network: Network, cap: int) -> None:
     network.transaction_gas = cap
-    loads = batching.pack(network, payouts(network, 40))
+    loads = batching.pack(network, payouts(network, 40), affordable=10**9)
     assert sum(len(load.calls) for load in loads) == 40
     most = cap or 2**24
     assert all(load.gas <= most for load in loads)
     limit = gas.bound(network, OrderKind.PAY)
     assert len(loads[0].calls) == batching.room(network) // limit <= batching.MOST_ITEMS
+
+
+def test_what_is_too_dear_together_is_packed_into_what_can_be_paid_and_alone_at_worst(
+    network: Network,
+) -> None:
+    network.extra_gas = 70_000
+    limit = gas.bound(network, OrderKind.PAY)
+    for fits, affordable in ((3, 4 * limit), (1, limit), (1, -5)):
+        loads = batching.pack(network, payouts(network, 12), affordable)
+        assert [len(load.calls) for load in loads] == [fits] * (12 // fits)
+        assert fits == 1 or all(load.gas <= affordable for load in loads)
 
 
 def test_payouts_wait_no_longer_once_a_transaction_is_full(network: Network) -> None:
