@@ -66,6 +66,18 @@ def test_what_a_person_lifted_stays_lifted_until_the_next_time(desk: Desk) -> No
         outbox.drain()
 
 
+def test_an_absence_that_ended_holds_nothing_that_came_after_it(desk: Desk) -> None:
+    desk.agreed(90 * USDT)
+    switch_off(desk, desk.cast.buyer)
+    access.enable(desk.cast.buyer.pk, desk.cast.stranger)
+    outbox.drain()
+    escrow = desk.agreed(250 * USDT).escrows.get()
+    switch_off(desk, desk.cast.buyer)
+    holds = AbsenceHold.objects.filter(escrow=escrow)
+    assert list(holds.values_list("absence__ended_at", flat=True)) == [None]
+    assert desk.fresh(escrow).held_reason == "the account of a party is switched off"
+
+
 def test_a_lost_event_is_made_good_and_what_comes_later_is_held_too(desk: Desk) -> None:
     first = desk.funded(250 * USDT)
     User.objects.filter(pk=desk.cast.buyer.pk).update(is_active=False)
