@@ -4,6 +4,9 @@ default happens, so that every wait gets them back.
 A sign of life that comes within the limit only moves on. One that comes too late is stored together with the
 incident that covers the silence, while nobody acts by the clock: so no round that follows a dead time can be
 quicker than its discovery.
+
+All of it goes by the database's clock: a host whose own clock is wrong neither hides a silence nor makes one
+up.
 """
 
 from datetime import datetime
@@ -25,7 +28,7 @@ def alive(cause: str, *, network_id: int | None = None, number: int = 0) -> Inci
     """Note a sign of life; the incident, where it ends a silence that was too long. `number` is the final
     block that shows it. Safe from any number of processes at once."""
     name = cause if network_id is None else f"{cause} {network_id}"
-    now, limit = clock.now(), pulses.longest(cause)
+    now, limit = clock.of_all(), pulses.longest(cause)
     if limit is not None:
         young = Pulse.objects.filter(name=name, alive_at__gte=now - limit, alive_at__lt=now)
         if young.update(alive_at=now, number=number):
@@ -75,7 +78,7 @@ def _write_down_silences() -> None:
     names = {(pulse.cause, pulse.network_id) for pulse in late}
     for incident in Incident.objects.filter(ended_at__isnull=True).exclude(cause=Incident.Cause.PERSON):
         if (incident.cause, incident.network_id) not in names:
-            incidents.end(incident, clock.now(), SYSTEM)
+            incidents.end(incident, clock.of_all(), SYSTEM)
 
 
 def _standing(pulse: Pulse) -> Incident | None:

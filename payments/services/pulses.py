@@ -20,7 +20,7 @@ def longest(cause: str) -> timedelta | None:
 def silent() -> list[Pulse]:
     """Signs of life that are too old now, the oldest first; of networks, only where somebody deals or money
     lies. In a transaction that keeps the switch of incidents none of them is made young meanwhile."""
-    now, late = clock.now(), Q(pk__in=())
+    now, late = clock.of_all(), Q(pk__in=())
     for cause in CAUSES:
         limit = longest(cause)
         if limit is not None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from django.db import connection
 from django.test import Client
+from django.utils import timezone
 
 from chain.models import Network, ScanCursor
 from core import clock, deadlines
@@ -17,7 +18,7 @@ from core.models import Heartbeat
 from escrow_platform import lifespan
 from escrow_platform.sweep import sweep_once
 from payments.models import Escrow, Incident, Pulse
-from payments.services import clocks, incidents, pausing
+from payments.services import clocks, incidents, pausing, pulses
 from payments.tasks import run_deadlines
 from tests.disputes import cast as stage
 from tests.disputes.conftest import escrow, people, token
@@ -244,6 +245,21 @@ def test_a_host_whose_clock_is_behind_takes_no_sign_of_life_back(transactional_d
     living()
     assert Pulse.objects.get(cause="web").alive_at == ahead
     assert not Incident.objects.exists()
+
+
+def test_a_host_whose_clock_is_wrong_neither_hides_a_silence_nor_makes_one_up(
+    passing: Passing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    right = timezone.now
+    living()
+    with monkeypatch.context() as host:
+        host.setattr(timezone, "now", lambda: right() + HOUR)
+        assert clock.now() > right() + HOUR / 2
+        assert pulses.silent() == []
+        living()
+    assert not Incident.objects.exists()
+    passing(timedelta(minutes=11))
+    assert {pulse.cause for pulse in pulses.silent()} == {"web", "deadlines"}
 
 
 def test_the_web_process_leaves_a_sign_of_life_from_its_start_on(transactional_db: None) -> None:
