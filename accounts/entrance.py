@@ -61,9 +61,16 @@ class AddEmailForm(allauth_forms.AddEmailForm):
 
 
 class ResetPasswordForm(allauth_forms.ResetPasswordForm):
+    """Asked for by the address that counts: one that still waits for its link opens nothing."""
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         _word(self, {"email": "E-mail"})
+
+    def clean_email(self) -> str:
+        email: str = super().clean_email()
+        self.users = [user for user in self.users if user.email.lower() == email.lower()]
+        return email
 
 
 class ResetPasswordKeyForm(allauth_forms.ResetPasswordKeyForm):

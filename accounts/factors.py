@@ -3,6 +3,7 @@
 from typing import Any
 
 from allauth.core import context
+from allauth.core.internal.cryptokit import compare_user_code
 from allauth.mfa.base import forms as mfa
 from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal import auth as totp
@@ -59,11 +60,10 @@ def use_up(authenticator_id: int, code: str) -> bool:
     """
     row = Authenticator.objects.select_for_update().get(pk=authenticator_id)
     secret = decrypt(row.data["secret"])
-    plain = "".join(code.split())
     steps = [
         step
         for step in totp.yield_hotp_counters_from_time()
-        if totp.format_hotp_value(totp.hotp_value(secret, step)) == plain
+        if compare_user_code(actual=code, expected=totp.format_hotp_value(totp.hotp_value(secret, step)))
     ]
     if not steps or max(steps) <= row.data.get(_STEP, -1):
         return False

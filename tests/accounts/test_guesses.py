@@ -271,7 +271,8 @@ def test_a_code_of_the_step_before_works_and_none_works_twice(
     monkeypatch.setattr(totp.time, "time", lambda: start + 30)
     assert not with_code(now), "still within the tolerance, and used"
     assert not with_code(code_of(secret, -1)), "the same"
-    assert with_code(code_of(secret)), "the next one"
+    dashed = f"{code_of(secret)[:3]}-{code_of(secret)[3:]}"
+    assert with_code(dashed) and not with_code(code_of(secret)), "the next one, however it is written"
     assert not with_code(code_of(secret, -2)), "older than the tolerance"
 
 

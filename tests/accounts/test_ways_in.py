@@ -179,6 +179,17 @@ def test_an_address_asked_for_under_the_old_password_can_no_longer_be_confirmed(
     assert bob.email == "bob@example.com"
 
 
+def test_an_address_that_was_never_confirmed_resets_no_password(
+    bob: User, inside: Client, mailoutbox: list[EmailMessage]
+) -> None:
+    prove(inside)
+    inside.post("/accounts/email/", {"action_add": "", "email": "mistyped@example.com"})
+    mailoutbox.clear()
+    Client().post("/accounts/password/reset/", {"email": "mistyped@example.com"})
+    (sent,) = mailoutbox
+    assert sent.to == ["mistyped@example.com"] and not [path for path in links(sent) if "/key/" in path]
+
+
 def test_with_a_second_factor_the_password_alone_proves_nothing(bob: User, inside: Client) -> None:
     secret = totp.generate_totp_secret()
     totp.TOTP.activate(bob, secret)
