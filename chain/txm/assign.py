@@ -25,6 +25,7 @@ from core.actors import SYSTEM
 REFUSALS_UNTIL_FAILED = 3
 LONGEST_PAUSE = timedelta(seconds=60)
 NOT_SIMULATED = "the node could not simulate it"
+TOO_LARGE = "it is bound to more gas than the network allows"
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +183,15 @@ def _affordable(now: Round) -> int:
 def _decide(now: Round, load: batching.Load) -> int:
     """1 if the load got a nonce; else it waits, with the reason on its calls."""
     network = now.network
+    first, most = load.calls[0], network.transaction_gas
+    if most and load.gas > most:
+        # Signed, it would never be mined and keep its nonce from all that follow.
+        why = f"{TOO_LARGE}: {load.gas}, and one transaction may ask for {most}"
+        raise_alarm(network, "transaction_gas", first.pk, why)
+        _postpone(load.calls, why)
+        return 0
+    if first.reason.startswith(TOO_LARGE):
+        resolve_alarm(network, "transaction_gas", first.pk)
     try:
         fees = first_offer(network, now.look.market, load.gas, urgent=load.urgent)
     except FeeCapReached as error:

@@ -79,7 +79,8 @@ def pack(network: Network, calls: Sequence[Call], affordable: int) -> list[Load]
 
 def room(network: Network) -> int:
     """Gas that the bounds of a batch's items may add up to on this network."""
-    return min(MOST_GAS, network.transaction_gas or MOST_GAS) - OVERHEAD_GAS
+    own = network.transaction_gas - network.extra_gas if network.transaction_gas else MOST_GAS
+    return min(MOST_GAS, own) - OVERHEAD_GAS
 
 
 def _fits(pack: list[Call], call: Call, most: int) -> bool:

@@ -101,6 +101,19 @@ def test_a_sender_without_gas_money_signs_nothing_and_alarms(engine: Engine, pay
     assert payouts(engine.chain) == [7]
 
 
+def test_what_no_transaction_of_the_network_may_ask_for_is_not_signed(engine: Engine, payout: Call) -> None:
+    """Red when it is: its nonce would keep back all that follow."""
+    Network.objects.update(transaction_gas=99_999)
+    engine.network.refresh_from_db()
+    engine.send()
+    assert (Transaction.objects.count(), alarms()) == (0, {"transaction_gas"})
+    Network.objects.update(transaction_gas=100_000)
+    engine.network.refresh_from_db()
+    with later(30):
+        engine.settle()
+    assert (payouts(engine.chain), alarms()) == ([7], set())
+
+
 def test_at_the_cap_no_bump_is_signed_but_the_highest_is_sent_again(engine: Engine, payout: Call) -> None:
     Network.objects.update(max_attempts=1)
     engine.network.refresh_from_db()

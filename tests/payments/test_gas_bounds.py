@@ -47,9 +47,11 @@ def test_every_kind_of_order_has_a_bound_above_the_contracts_floor(network: Netw
     assert min(gas.bounds(network).values()) >= gas.LEAST
 
 
-@pytest.mark.parametrize("cap", [2**24, 8_000_000, 0])
-def test_a_batch_holds_as_many_as_fit_into_a_transaction_of_the_network(network: Network, cap: int) -> None:
-    network.transaction_gas = cap
+@pytest.mark.parametrize(("cap", "extra"), [(2**24, 0), (8_000_000, 0), (0, 0), (2**24, 3_000_000)])
+def test_a_batch_holds_as_many_as_fit_into_a_transaction_of_the_network(
+    network: Network, cap: int, extra: int
+) -> None:
+    network.transaction_gas, network.extra_gas = cap, extra
     loads = batching.pack(network, payouts(network, 40), affordable=10**9)
     assert sum(len(load.calls) for load in loads) == 40
     most = cap or 2**24
