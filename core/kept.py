@@ -1,8 +1,8 @@
 """What somebody wrote into a form that could not be taken: kept for an hour, so that nobody writes it twice.
 
 Signed out in between, a page too old, too much at once: the text is stored beside a cookie of the browser and
-shown again in the form. Nothing is ever done with it; its person sends it again. Passwords and consents are
-given anew, and files are named, to be chosen again. The row holds a hash of the cookie: who reads the table
+shown again in the form. Nothing is ever done with it; its person sends it again. Passwords, consents and the
+addresses of money are given anew, and files are named, to be chosen again. The row holds a hash of the cookie: who reads the table
 cannot use it.
 """
 
@@ -26,10 +26,11 @@ KEPT = timedelta(hours=1)
 MOST_BYTES = 100_000
 # Of everybody together: whoever fills the table only shortens how long texts are kept.
 MOST_ROWS = 2_000
-# What must be given anew: secrets, consents, buttons, and what the page itself puts there.
+# What must be given anew: secrets, consents, buttons, what the page itself puts there, and where money goes:
+# who was signed out may not be who signs in.
 _ANEW = frozenset(
     {"csrfmiddlewaretoken", "password", "seen", "version_hash", "typed_amount", "read", "delegate", "action"}
-    | {"confirm", "edit", "signature", "_form_submitted"}
+    | {"confirm", "edit", "signature", "_form_submitted", "address", "own_address"}
 )
 
 

@@ -8,6 +8,7 @@ from django import forms
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import OperationalError, connection, transaction
 from django.test import Client
+from django.urls import get_resolver
 
 from core import clock, kept
 from core.models import KeptForm, OutboxEvent
@@ -45,6 +46,7 @@ ELSEWHERE = {"OpenForm", "TermsForm", "CounterForm", "RefusalForm"}
 
 
 def _with_text_areas() -> set[str]:
+    assert get_resolver().url_patterns  # reads every module with a form
     found, waiting = set(), [forms.Form]
     while waiting:
         for form in waiting.pop().__subclasses__():
@@ -131,6 +133,15 @@ def test_nobody_else_reads_it_and_not_for_longer_than_an_hour(
     key = writer.cookies[kept.COOKIE].value
     other.cookies[kept.COOKIE] = key  # the same browser, the other account
     assert TEXT[:20] not in _text(other.get(path, follow=True))
+
+
+def test_where_money_goes_is_not_kept(people: Cast) -> None:
+    browser = Client()
+    address = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed"
+    browser.post("/deals/new/", {"description": TEXT, "own_address": address, "address": address})
+    browser.force_login(people.buyer)  # who may be another than the one who wrote
+    shown = _text(browser.get("/deals/new/"))
+    assert "Ten pages with all the dates" in shown and address not in shown
 
 
 def test_what_is_kept_is_bounded(people: Cast, opened: Dispute, monkeypatch: Any) -> None:
