@@ -2,8 +2,8 @@
 
 Signed out in between, a page too old, too much at once: the text is stored beside a cookie of the browser and
 shown again in the form. Nothing is ever done with it; its person sends it again. Passwords, consents and the
-addresses of money are given anew, and files are named, to be chosen again. The row holds a hash of the cookie: who reads the table
-cannot use it.
+addresses of money are given anew, and files are named, to be chosen again. The row holds a hash of the
+cookie: who reads the table cannot use it.
 """
 
 import hashlib

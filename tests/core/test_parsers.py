@@ -17,8 +17,9 @@ from core.parsers import BoundedJSONParser
         b'["\\"",' * 20_000,
         b"\\" * 200_000,
         b"[" * 200_000,
+        b"{" + b"".join(b'"%d":0,' % number for number in range(22_000)) + b'"21999":0}',
     ],
-    ids=["quotes escaped for ever", "quotes", "short strings", "backslashes", "brackets"],
+    ids=["quotes escaped for ever", "quotes", "short strings", "backslashes", "brackets", "many members"],
 )
 def test_no_body_takes_long_to_refuse(body: bytes) -> None:
     started = monotonic()
