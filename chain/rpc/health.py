@@ -21,6 +21,7 @@ from core import clock
 # A failure fills the budget by COST, an answer drains it by one: more than a third of failures fills it up.
 COST, BUDGET = 2, 10
 SHORTEST_REST, LONGEST_REST = 5.0, 300.0
+_UNLIKE = 1.25  # so much longer at most does one provider rest than another that said the same
 _MOST = 60  # what the budget holds at most, so that recovery is not endless
 
 
@@ -50,7 +51,9 @@ def resting(provider: Provider, now: datetime) -> bool:
 
 def still_limited(provider: Provider, now: datetime) -> float:
     """Seconds for which it wants to be left alone from now on; 0 or less for none."""
-    return (provider.limited_until - now).total_seconds() if provider.limited_until else 0.0
+    left = (provider.limited_until - now).total_seconds() if provider.limited_until else 0.0
+    # More than is ever kept was written by a host whose clock is ahead: no money waits for that.
+    return left if left <= waits.LONGEST * _UNLIKE else 0.0
 
 
 def limited(network: Network, provider: Provider, error: RateLimited) -> None:
@@ -59,7 +62,7 @@ def limited(network: Network, provider: Provider, error: RateLimited) -> None:
     row.update(errors=F("errors") + COST, last_error=f"{type(error).__name__}: {error}"[:120])
     provider.refresh_from_db(fields=["errors"])
     seconds = waits.growing(provider.errors // COST) if error.seconds is None else error.seconds
-    provider.limited_until = clock.now() + timedelta(seconds=seconds * random.uniform(1.0, 1.25))  # noqa: S311
+    provider.limited_until = clock.now() + timedelta(seconds=seconds * random.uniform(1.0, _UNLIKE))  # noqa: S311
     row.update(limited_until=provider.limited_until, errors=min(provider.errors, _MOST))
     if provider.errors >= BUDGET:
         raise_alarm(network, "rate_limited", str(provider), str(error)[:300])

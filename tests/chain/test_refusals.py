@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from chain.indexer import portions
 from chain.models import Alarm, Block, Provider, ScanCursor, WatchedAddress
-from chain.rpc import sizes, transport, waits
+from chain.rpc import health, sizes, transport, waits
 from chain.rpc.errors import (
     BadAnswer,
     BatchRefused,
@@ -222,6 +222,13 @@ def test_a_rate_limit_without_end_is_told(engine: Engine, proxy: RpcProxy) -> No
     with later(6000):
         engine.index()
     assert "rate_limited" not in alarms()
+
+
+def test_a_wait_that_no_clock_of_ours_can_mean_keeps_nobody_away() -> None:
+    now = clock.now()
+    for seconds, waiting in ((waits.LONGEST, True), (3600, False), (-1, False)):
+        node = Provider(limited_until=now + timedelta(seconds=seconds))
+        assert (health.still_limited(node, now) > 0) is waiting
 
 
 def test_retry_after_is_seconds_or_a_date_and_bounded() -> None:
