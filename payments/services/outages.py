@@ -29,10 +29,11 @@ def alive(cause: str, *, network_id: int | None = None, number: int = 0) -> Inci
     block that shows it. Safe from any number of processes at once."""
     name = cause if network_id is None else f"{cause} {network_id}"
     now, limit = clock.of_all(), pulses.longest(cause)
+    young = Pulse.objects.filter(name=name, alive_at__lt=now)
     if limit is not None:
-        young = Pulse.objects.filter(name=name, alive_at__gte=now - limit, alive_at__lt=now)
-        if young.update(alive_at=now, number=number):
-            return None
+        young = young.filter(alive_at__gte=now - limit)
+    if young.update(alive_at=now, number=number):
+        return None
     return _come_back(name, cause, network_id, number, now)
 
 

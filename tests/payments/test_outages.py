@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from chain.models import Network, ScanCursor
@@ -245,6 +246,14 @@ def test_a_host_whose_clock_is_behind_takes_no_sign_of_life_back(transactional_d
     living()
     assert Pulse.objects.get(cause="web").alive_at == ahead
     assert not Incident.objects.exists()
+
+
+def test_what_nobody_watches_keeps_nobody_waiting(settings: Any) -> None:
+    living()
+    settings.OUTAGES = dict.fromkeys(settings.OUTAGES, 0)
+    with CaptureQueriesContext(connection) as queries:
+        living()
+    assert not [query for query in queries if "pg_advisory_xact_lock(" in query["sql"]]
 
 
 def test_a_host_whose_clock_is_wrong_neither_hides_a_silence_nor_makes_one_up(
