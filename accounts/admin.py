@@ -5,6 +5,7 @@ from typing import Any, cast
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from django.contrib import admin
+from django.contrib.admin.utils import unquote
 from django.contrib.auth.models import Group
 from django.db import transaction
 from django.db.models import Model
@@ -45,8 +46,14 @@ class UserAdmin(StepUpChange, NoSideLookups):
     ordering = ("email",)
 
     def needs_step_up(self, request: HttpRequest, object_id: str | None) -> bool:
-        """Switching somebody off is done at once."""
-        return "is_active" in request.POST
+        """Switching somebody off is done at once; with a right given beside it, it is not."""
+        if "is_active" in request.POST:
+            return True
+        key = unquote(object_id or "")
+        user = User.objects.filter(pk=key).first() if key.isprintable() else None
+        had = {str(pk) for pk in user.groups.values_list("pk", flat=True)} if user else set()
+        staff = "is_staff" in request.POST and not (user and user.is_staff)
+        return staff or not had.issuperset(request.POST.getlist("groups"))
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

@@ -8,6 +8,7 @@ import pytest
 from allauth.mfa.models import Authenticator
 from django.contrib import admin
 from django.contrib.admin.utils import quote as in_address
+from django.contrib.auth.models import Group
 from django.test import Client
 
 from accounts.models import User
@@ -232,6 +233,22 @@ def test_a_change_of_a_persons_rights_is_in_the_audit_log(operator: Client, peop
     assert answer.status_code == 302
     entry = AuditEntry.objects.get(action="user.rights_changed")
     assert (entry.subject_id, entry.data["is_staff"], entry.data["groups"]) == (people.stranger.pk, True, [])
+
+
+def test_no_right_is_given_without_the_password_to_who_is_switched_off_by_the_same_click(
+    operator: Client,
+    people: stage.Cast,  # noqa: F811
+) -> None:
+    address = f"/admin/accounts/user/{people.stranger.pk}/change/"
+    group = Group.objects.create(name="a right").pk
+    for given in ({"is_staff": "on"}, {"groups": [group]}):
+        assert "the password was not accepted" in operator.post(address, given).content.decode()
+    people.stranger.refresh_from_db()
+    assert people.stranger.is_active and not people.stranger.is_staff and not people.stranger.groups.exists()
+    people.stranger.groups.add(group)
+    assert operator.post(address, {"groups": [group]}).status_code == 302, "what they had is no gift"
+    people.stranger.refresh_from_db()
+    assert not people.stranger.is_active
 
 
 def test_switching_somebody_off_and_on_is_told_to_others_and_closes_running_sessions(
