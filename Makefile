@@ -50,7 +50,7 @@ demo-reset: setup ## forget the people, deals and chain of the demo
 	@$(STACK) reset
 
 test: setup chromium ## all tests on real services; ARGS="tests/stack -k port" for some
-	@$(STACK) exec --scratch -- python -m pytest -n 2 $(ARGS)
+	@$(STACK) exec --scratch -- python -m pytest -n 3 $(ARGS)
 
 chaos: setup ## the failure tests F1 to F46, long; writes docs/results/chaos.md
 	@$(STACK) exec --scratch -- python -m tests.chaos.run_chaos $(ARGS)
