@@ -24,6 +24,8 @@ __all__ = ["Anvil", "Engine", "anvil_chain", "anvil_node", "engine", "local_netw
 
 USDT = 10**6
 _GAS = 12_000_000
+# Seconds that a rest may take at least: bytes that were lost are sent again after five.
+_PATIENCE = 15
 
 
 class NodeRefused(RuntimeError):
@@ -148,7 +150,9 @@ class Engine:
         """
         from chain.services.sweep import sweep
 
-        for _ in range(rounds):
+        end, left = time.monotonic() + _PATIENCE, rounds
+        while left > 0 or time.monotonic() < end:
+            left -= 1
             self.chain.mine(3)
             sweep(self.network)
             if not (also() or self.busy() or _ordered(self.network)):
