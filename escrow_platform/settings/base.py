@@ -74,7 +74,6 @@ MIDDLEWARE = [
 ]
 
 ROOT_URLCONF = "escrow_platform.urls"
-WSGI_APPLICATION = "escrow_platform.wsgi.application"
 ASGI_APPLICATION = "escrow_platform.asgi.application"
 
 TEMPLATES = [

@@ -117,7 +117,7 @@ def test_real_settings_are_strict_and_know_no_demo_wallet() -> None:
     assert found.stdout.strip() == "as it should be", found.stderr
 
 
-@pytest.mark.parametrize("entry", ["asgi", "wsgi", "celery"])
+@pytest.mark.parametrize("entry", ["asgi", "celery"])
 def test_servers_that_were_told_nothing_run_for_real(entry: str) -> None:
     ask = f"import escrow_platform.{entry}; from django.conf import settings; print(settings.DEMO)"
     assert _run("-c", ask, DJANGO_SETTINGS_MODULE=None).stdout.strip() == "False"
