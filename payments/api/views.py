@@ -160,6 +160,8 @@ class OneEscrow(ApiView):
 class Deposits(ApiView):
     """What reached one escrow."""
 
+    takes_query = ("GET", "HEAD")
+
     @extend_schema(
         operation_id="list_deposits",
         summary="List the deposits of an escrow",

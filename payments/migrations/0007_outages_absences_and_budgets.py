@@ -45,6 +45,7 @@ class Migration(migrations.Migration):
                 ('subject', models.CharField(max_length=120)),
                 ('used', core.fields.BaseUnitsField(decimal_places=0, default=0, max_digits=78)),
             ],
+            options={'indexes': [models.Index(fields=['-day', '-used'], name='budgets_by_use')]},
         ),
         migrations.CreateModel(
             name='Pulse',
@@ -151,10 +152,6 @@ class Migration(migrations.Migration):
         pgtrigger.migrations.AddTrigger(
             model_name='absencehold',
             trigger=pgtrigger.compiler.Trigger(name='no_truncate', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION 'rows of % are never deleted', TG_TABLE_NAME;", hash='4ba50f7898aad01452084e2c381649e3ea43b8db', level='STATEMENT', operation='TRUNCATE', pgid='pgtrigger_no_truncate_7b256', table='payments_absencehold', when='BEFORE')),
-        ),
-        migrations.AddIndex(
-            model_name='budget',
-            index=models.Index(fields=['-day', '-used'], name='budgets_by_use'),
         ),
         migrations.AddConstraint(
             model_name='budget',

@@ -117,7 +117,7 @@ def test_other_terms_by_the_invited_side_a_price_in_parts_and_a_refused_payment(
     # The token refuses Bob's address; what is his waits, and he has it tried again.
     refuse_on(node, TEST_USDT_ADDRESS, SELLER)
     alice.page.get_by_role("link", name="Go to the escrow").click()
-    alice.page.get_by_role("link", name="Release the money").click()
+    alice.page.get_by_role("link", name="Release", exact=True).click()
     alice.page.get_by_label("Your password").fill(PASSWORD)
     alice.page.get_by_role("button", name="Release").click()
     again = bob.page.get_by_role("button", name="Try this payment again")

@@ -240,7 +240,7 @@ def test_no_address_is_shown_when_a_seat_of_the_terms_is_one_of_the_parties(desk
     later = desk.agreed(100 * USDT, 100 * USDT, opening="each").escrows.get(position=2)
     policy = EscrowPolicy.objects.get()
     EscrowPolicy.objects.update(seats=[to_checksum_address(SELLER_ADDRESS), *policy.seats[1:]])
-    with pytest.raises(Invalid, match="seat"):
+    with pytest.raises(Invalid, match="an address of the platform"):
         escrows.open_escrow(escrow_id=later.pk, acting=actor(desk.cast.buyer))
     assert desk.fresh(later).vault_address == ""
 

@@ -56,9 +56,12 @@ class Started:
     """A run in the background, with everything it started and the scratch folder it works in."""
 
     def __init__(self, argv: list[str], env: dict[str, str], ready_line: str) -> None:
+        # Where the suite itself was started to outlive its terminal, the run would rightly outlive it too.
+        ours = signal.signal(signal.SIGHUP, signal.SIG_DFL)
         self.popen = subprocess.Popen(
             argv, env=env, cwd=paths.CHECKOUT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
+        signal.signal(signal.SIGHUP, ours)
         self.output = ""
         assert self.popen.stdout is not None
         for line in self.popen.stdout:
