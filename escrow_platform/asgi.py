@@ -7,9 +7,13 @@ from channels.auth import AuthMiddlewareStack
 from channels.routing import ProtocolTypeRouter, URLRouter
 from channels.security.websocket import AllowedHostsOriginValidator
 from django.core.asgi import get_asgi_application
+from django.db import connections
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "escrow_platform.settings.production")
 django_application = get_asgi_application()
+# Each request runs in a thread of its own: a connection that outlives the request is used by nobody again,
+# and counts against the limit of the role until it is collected.
+connections.settings["default"]["CONN_MAX_AGE"] = 0
 
 # Models load with the application above.
 from core.rights import require_plain_role  # noqa: E402
