@@ -101,7 +101,7 @@ class Hands:
                 reader, writer = await asyncio.open_connection(
                     where.hostname, where.port, local_addr=self._from
                 )
-                head = f"POST {where.path} HTTP/1.1\r\nHost: {where.netloc}\r\nContent-Length: 900000\r\n"
+                head = f"POST {where.path} HTTP/1.1\r\nHost: {where.netloc}\r\nContent-Length: 200000\r\n"
                 fields = "".join(f"{name}: {value}\r\n" for name, value in self.plan["headers"].items())
                 writer.write(f"{head}{fields}\r\nx".encode())
                 answer = await asyncio.wait_for(reader.read(12), 60)
